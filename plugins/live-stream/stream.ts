@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import type { Price } from '../../events/index.ts'
+import { amount, collection } from '../collection.ts'
+
+/**
+ * What the relay knows of a live stream, keyed by its address. The stream's clock (`liveMs`) counts the time
+ * it was live: sessions are billed by it, so a stream that stops pauses all its sessions at once.
+ */
+const shape = z.object({
+  address: z.string(),
+  host: z.string(),
+  /** Public id: names the stream in paths and at the backend. */
+  id: z.string(),
+  title: z.string(),
+  summary: z.string(),
+  image: z.string(),
+  hashtags: z.array(z.string()),
+  price: z
+    .object({ amount, unit: z.enum(['second', 'minute', 'hour']), asset: z.string() })
+    .optional(),
+  freePreviewSeconds: z.number(),
+  chat: z.enum(['open', 'grant']),
+  starts: z.number().optional(),
+  /** The media's own state, not what the host announced. */
+  status: z.enum(['planned', 'live', 'reconnecting', 'ended']),
+  /** False for a stream whose media lies elsewhere (a foreign `streaming` URL): announced, not served. */
+  served: z.boolean(),
+  /** Unix ms at which the clock began to run; absent while it stands. */
+  liveSince: z.number().optional(),
+  /** Live time up to `liveSince`, ms. */
+  liveMs: z.number(),
+  /** Unix ms up to which media was seen; a clock found running after a crash stopped here. */
+  seenAt: z.number().optional(),
+  announcement: z.object({ id: z.string(), createdAt: z.number(), status: z.string().optional() }),
+  keyHash: z.string().optional(),
+  companion: z.string().optional(),
+  endedAt: z.number().optional(),
+})
+
+export type LiveStream = z.output<typeof shape>
+export type PaidStream = LiveStream & { price: Price }
+
+export const streams = collection('stream', shape)
+/** Public id -> address. */
+export const streamIds = collection('stream-id', z.object({ address: z.string() }))
+
+/** The stream's clock at `now` (unix ms): how long it has been live, ms. It never runs while media stands. */
+export const streamClock = (stream: LiveStream, now: number): number =>
+  stream.liveMs + (stream.liveSince === undefined ? 0 : Math.max(0, now - stream.liveSince))

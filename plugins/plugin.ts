@@ -1,0 +1,152 @@
+import type { Hono } from 'hono'
+import type { Registry } from 'prom-client'
+import type { ZodType } from 'zod'
+import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
+import type { Store } from './store.ts'
+
+export type {
+  Awaitable,
+  Document,
+  JobRequest,
+  ListOptions,
+  PutOutcome,
+  Reader,
+  Store,
+  Tx,
+} from './store.ts'
+
+/** A verdict on an event or a read. `msg` is a sentence after a NIP-01 prefix, for example `blocked: ...`. */
+export type Decision =
+  | { readonly action: 'accept' }
+  | { readonly action: 'reject'; readonly msg: string }
+  | { readonly action: 'shadowReject' }
+
+export const accept: Decision = { action: 'accept' }
+export const reject = (msg: string): Decision => ({ action: 'reject', msg })
+
+export type SourceType = 'IP4' | 'IP6' | 'Import' | 'Stream' | 'Sync' | 'Stored'
+
+/** Who asks: strfry's plugin input, minus the event. */
+export interface PolicyContext {
+  readonly source: { readonly type: SourceType; readonly info: string }
+  /** NIP-42: one connection may hold several pubkeys. */
+  readonly authed: readonly string[]
+  /** Unix seconds. */
+  readonly receivedAt: number
+  /** Aborted when the deadline passes or the connection closes. */
+  readonly signal: AbortSignal
+}
+
+export interface ReadRequest {
+  readonly verb: 'REQ' | 'COUNT' | 'NEG-OPEN'
+  readonly filters: readonly Filter[]
+}
+
+/** Decides, and does nothing else. A policy that throws rejects (`error: internal error`). */
+export interface Policy {
+  readonly name: string
+  /** Asked only for these kinds; absent: for all. */
+  readonly writeKinds?: readonly number[]
+  write?(event: NostrEvent, ctx: PolicyContext): Decision | Promise<Decision>
+  read?(request: ReadRequest, ctx: PolicyContext): Decision | Promise<Decision>
+  /** `visible` is asked only for these kinds; absent: for all. */
+  readonly visibleKinds?: readonly number[]
+  /** Stored, live, counted, synced: one door for all four. Only `authed` of the context may decide. */
+  visible?(event: NostrEvent, ctx: Pick<PolicyContext, 'authed'>): boolean
+}
+
+/** What a plugin does once loaded. Everything is optional. */
+export interface Hooks {
+  policies?: readonly Policy[]
+  /**
+   * Owns storing this kind: called after all policies accepted, instead of the relay's own storing. One
+   * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences.
+   */
+  handles?: Readonly<Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision>>>
+  /** A durable job for each stored event of the kind: at least once, in no promised order. */
+  onStored?: Readonly<Record<number, (event: NostrEvent) => Promise<void>>>
+  /** Functions behind `tx.enqueue({ name })`: at least once; a throw is retried with backoff. */
+  jobs?: Readonly<Record<string, (job: { key: string; payload: string }) => Promise<void>>>
+  /** Adds routes to the relay's HTTP server. */
+  routes?(app: Hono): void
+  /** Merged into the relay's NIP-11 document. */
+  info?(): Readonly<Record<string, unknown>>
+  /** After every plugin is set up and the relay listens: resume what was under way. */
+  start?(): Promise<void>
+  close?(): Promise<void>
+}
+
+export interface Clock {
+  /** Unix milliseconds. */
+  now(): number
+}
+
+export interface Logger {
+  debug(fields: object, text: string): void
+  info(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+}
+
+/** A thing that one plugin offers to the others, by name and type. Example: `service<MediaSource>('media')`. */
+export interface Service<T> {
+  readonly name: string
+  readonly type?: T
+}
+export const service = <T>(name: string): Service<T> => ({ name })
+
+/** All that a plugin sees of the relay (or of the companion beside strfry). */
+export interface Host {
+  /** The relay's pubkey (NIP-11 `self`). */
+  readonly self: string
+  /** Public base addresses without a trailing slash, for example `http://127.0.0.1:7777`. Known once the relay listens. */
+  urls(): { readonly ws: string; readonly http: string }
+  /** The folder of all state (`db` in strfry.conf); a plugin's files go to a folder of its own in it. */
+  readonly dataDir: string
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  /** This plugin's own registry; /metrics serves them all. */
+  readonly metrics: Registry
+  /** Signs with the relay's key. */
+  sign(template: EventTemplate): NostrEvent
+  /** Signs, stores (ephemeral kinds: only sends) and fans out; resolves once durable. */
+  publish(template: EventTemplate): Promise<NostrEvent>
+  /** NIP-44 v2 between the relay and `pubkey`. */
+  encrypt(pubkey: string, text: string): string
+  decrypt(pubkey: string, payload: string): string
+  /** ECDSA over a SHA-256 digest with the relay's key, 64 bytes r||s; verifies with the point 02||self. */
+  signDigest(digest: Uint8Array): Uint8Array
+  /** Cryptographically random bytes. */
+  random(bytes: number): Uint8Array
+  provide<T>(service: Service<T>, value: T): void
+  /** What another plugin provided; throws a sentence that names what is missing. Ask when needed, not in setup. */
+  use<T>(service: Service<T>): T
+}
+
+export interface Plugin<O = unknown> {
+  readonly name: string
+  /** Options as they stand in the plugin's block of strfry.conf; defaults belong here. */
+  readonly options: ZodType<O>
+  setup(host: Host, options: O): Hooks | Promise<Hooks>
+}
+
+/**
+ * Defines a plugin; the default export of a plugin file. The block of strfry.conf is the name in camelCase.
+ *
+ * @example
+ * export default definePlugin({
+ *   name: 'hello',
+ *   options: z.object({ greeting: z.string().default('hi') }),
+ *   setup: (host, options) => ({
+ *     onStored: { 1: async event => host.log.info({ event: event.id }, options.greeting) },
+ *   }),
+ * })
+ */
+export function definePlugin<O>(plugin: Plugin<O>): Plugin<O> {
+  if (!/^[a-z][a-z0-9-]*$/.test(plugin.name))
+    throw new Error(`plugin name "${plugin.name}" needs lower-case letters, digits and hyphens`)
+  if (typeof plugin.setup !== 'function')
+    throw new Error(`plugin ${plugin.name} has no setup function`)
+  return plugin
+}
