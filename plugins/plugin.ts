@@ -2,7 +2,7 @@ import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
-import type { Store } from './store.ts'
+import type { PutOutcome, Store } from './store.ts'
 
 export type {
   Awaitable,
@@ -23,6 +23,13 @@ export type Decision =
 
 export const accept: Decision = { action: 'accept' }
 export const reject = (msg: string): Decision => ({ action: 'reject', msg })
+
+/** What the author hears of a put: a duplicate counts as accepted (NIP-01), the past does not come back. */
+export function decisionOf(outcome: PutOutcome): Decision {
+  if (outcome === 'deleted') return reject('blocked: this event was deleted by its author')
+  if (outcome === 'replaced') return reject('duplicate: a newer version of this event is stored')
+  return accept
+}
 
 export type SourceType = 'IP4' | 'IP6' | 'Import' | 'Stream' | 'Sync' | 'Stored'
 

@@ -3,7 +3,7 @@ import type { Price } from '../../events/index.ts'
 import { amount, collection } from '../collection.ts'
 
 /**
- * What the relay knows of a live stream, keyed by its address. The stream's clock (`liveMs`) counts the time
+ * What the relay knows of a stream that it serves, keyed by its address. The stream's clock (`liveMs`) counts the time
  * it was live: sessions are billed by it, so a stream that stops pauses all its sessions at once.
  */
 const shape = z.object({
@@ -23,8 +23,6 @@ const shape = z.object({
   starts: z.number().optional(),
   /** The media's own state, not what the host announced. */
   status: z.enum(['planned', 'live', 'reconnecting', 'ended']),
-  /** False for a stream whose media lies elsewhere (a foreign `streaming` URL): announced, not served. */
-  served: z.boolean(),
   /** Unix ms at which the clock began to run; absent while it stands. */
   liveSince: z.number().optional(),
   /** Live time up to `liveSince`, ms. */
@@ -32,8 +30,13 @@ const shape = z.object({
   /** Unix ms up to which media was seen; a clock found running after a crash stopped here. */
   seenAt: z.number().optional(),
   announcement: z.object({ id: z.string(), createdAt: z.number(), status: z.string().optional() }),
+  /** SHA-256 of the stream key; the key itself stands only in the host's grant, encrypted. */
   keyHash: z.string().optional(),
-  companion: z.string().optional(),
+  /** The id of the host's newest 5650. */
+  hostGrant: z.string().optional(),
+  /** The status that our companion 30311 shows; absent while there is none. */
+  companion: z.enum(['live', 'ended']).optional(),
+  /** Unix ms. */
   endedAt: z.number().optional(),
 })
 
@@ -43,6 +46,8 @@ export type PaidStream = LiveStream & { price: Price }
 export const streams = collection('stream', shape)
 /** Public id -> address. */
 export const streamIds = collection('stream-id', z.object({ address: z.string() }))
+/** SHA-256 of a stream key -> address. */
+export const streamKeys = collection('stream-key', z.object({ address: z.string() }))
 
 /** The stream's clock at `now` (unix ms): how long it has been live, ms. It never runs while media stands. */
 export const streamClock = (stream: LiveStream, now: number): number =>
