@@ -29,13 +29,21 @@ const shape = z.object({
   liveMs: z.number(),
   /** Unix ms up to which media was seen; a clock found running after a crash stopped here. */
   seenAt: z.number().optional(),
-  announcement: z.object({ id: z.string(), createdAt: z.number(), status: z.string().optional() }),
+  /** The host's newest 30311; `ours` when it points at our own playback URL. */
+  announcement: z.object({
+    id: z.string(),
+    createdAt: z.number(),
+    status: z.enum(['planned', 'live', 'ended']).optional(),
+    ours: z.boolean(),
+  }),
   /** SHA-256 of the stream key; the key itself stands only in the host's grant, encrypted. */
   keyHash: z.string().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
-  /** The status that our companion 30311 shows; absent while there is none. */
-  companion: z.enum(['live', 'ended']).optional(),
+  /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
+  companion: z
+    .object({ status: z.enum(['live', 'ended', 'deleted']), createdAt: z.number() })
+    .optional(),
   /** Unix ms. */
   endedAt: z.number().optional(),
 })

@@ -1,0 +1,76 @@
+import { type EventTemplate, kinds, type NostrEvent, tagsNamed } from '../../events/index.ts'
+import type { LiveStream } from './stream.ts'
+
+/** Tags of the host's announcement that its companion repeats. */
+const COPIED = ['title', 'summary', 'image', 't', 'price', 'free_preview', 'chat', 'starts']
+
+type CompanionStatus = 'live' | 'ended' | 'deleted'
+
+/**
+ * Which companion the stream needs: `live` while media flows and the host has not said so with our URL;
+ * `ended` when it is over and clients would still believe it live; `deleted` once the host speaks for itself.
+ * Undefined: leave it as it is.
+ */
+export function neededCompanion(stream: LiveStream): CompanionStatus | undefined {
+  const now = stream.companion?.status
+  const exists = now === 'live' || now === 'ended'
+  const { status, ours } = stream.announcement
+  if (stream.status === 'live') {
+    if (status === 'live' && ours) return exists ? 'deleted' : undefined
+    return now === 'live' ? undefined : 'live'
+  }
+  if (stream.status === 'ended') {
+    if (status === 'ended') return exists ? 'deleted' : undefined
+    return now === 'ended' ? undefined : 'ended'
+  }
+  if (stream.status === 'planned' && exists) return 'deleted'
+  return undefined
+}
+
+/** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
+export function companionTemplate(
+  stream: LiveStream,
+  announcement: NostrEvent | undefined,
+  status: CompanionStatus,
+  self: string,
+  serviceUrl: string,
+  createdAt: number,
+): EventTemplate {
+  const address = `${kinds.LiveStream}:${self}:${stream.id}`
+  if (status === 'deleted') {
+    return {
+      kind: kinds.Deletion,
+      created_at: createdAt,
+      tags: [
+        ['a', address],
+        ['k', String(kinds.LiveStream)],
+      ],
+      content: 'the host announces this stream itself',
+    }
+  }
+  const copied = announcement ? COPIED.flatMap(name => tagsNamed(announcement, name)) : []
+  const ends = stream.endedAt === undefined ? [] : [['ends', seconds(stream.endedAt)]]
+  const since = stream.liveSince === undefined ? [] : [['starts', seconds(stream.liveSince)]]
+  return {
+    kind: kinds.LiveStream,
+    created_at: createdAt,
+    tags: [
+      ['d', stream.id],
+      ['a', stream.address],
+      ['p', stream.host, '', 'Host'],
+      ...copied.filter(tag => tag[0] !== 'starts' || since.length === 0),
+      ['status', status],
+      ...since,
+      ...ends,
+      ['streaming', publicUrl(serviceUrl, stream.id)],
+      ['service', serviceUrl],
+    ],
+    content: '',
+  }
+}
+
+/** Where a free stream plays, and a paid one gives its preview or its price. */
+export const publicUrl = (serviceUrl: string, id: string): string =>
+  `${serviceUrl}/p/${id}/master.m3u8`
+
+const seconds = (ms: number): string => String(Math.floor(ms / 1000))

@@ -1,0 +1,55 @@
+import { kinds } from '../../events/index.ts'
+import { definePlugin } from '../plugin.ts'
+import { announcementHandler, announcementPolicy } from './announce.ts'
+import { mediaService } from './backend.ts'
+import { acceptsMedia } from './lifecycle.ts'
+import { createLocalBackend } from './local/index.ts'
+import { liveStreamOptions } from './options.ts'
+import { reactions, resumeStreams } from './reactions.ts'
+import { streamKeys, streams } from './stream.ts'
+
+/**
+ * Turns announcements (30311) into media streams: asks the backend for a stream, sends the host its ingest
+ * details (5650), follows the media's state and ends what stopped. Source: NIP-53, docs/events.md.
+ */
+export default definePlugin({
+  name: 'live-stream',
+  options: liveStreamOptions,
+  async setup(host, options) {
+    await resumeStreams(host, options)
+    const backend = await createLocalBackend({
+      ...options.local,
+      dataDir: host.dataDir,
+      clock: host.clock,
+      log: host.log,
+      metrics: host.metrics,
+      publishers: {
+        async find(keyHash) {
+          const key = await streamKeys.get(host.store, keyHash)
+          const stream = key ? await streams.get(host.store, key.address) : undefined
+          if (!stream || stream.keyHash !== keyHash || !acceptsMedia(stream)) return undefined
+          return { id: stream.id }
+        },
+      },
+      onEvent: event => react.media(event),
+    })
+    const react = reactions(host, options, backend)
+    host.provide(mediaService, backend.media)
+
+    return {
+      policies: [announcementPolicy],
+      handles: { [kinds.LiveStream]: announcementHandler(host, options) },
+      onStored: { [kinds.Deletion]: react.deletion },
+      jobs: {
+        provision: react.provision,
+        companion: react.companion,
+        ghost: react.ghost,
+        end: react.end,
+      },
+      async close() {
+        await backend.close()
+        await react.settled()
+      },
+    }
+  },
+})

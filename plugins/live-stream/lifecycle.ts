@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import type { Announcement, NostrEvent } from '../../events/index.ts'
+import type { LiveStream } from './stream.ts'
+
+/** The stream's public id: 32 hex from its address, so that a retried job names the same stream. */
+export const publicId = (address: string): string =>
+  createHash('sha256').update(address).digest('hex').slice(0, 32)
+
+/**
+ * The record after its host announced: what the host says replaces what was said before, the media's own
+ * state stays. A host that announces an ended stream anew starts it anew.
+ */
+export function announced(
+  before: LiveStream | undefined,
+  event: NostrEvent,
+  said: Announcement,
+  ours: boolean,
+): LiveStream {
+  const revived = before?.status === 'ended' && said.status !== 'ended'
+  return {
+    ...(before ?? { address: said.address, host: said.host, liveMs: 0 }),
+    id: publicId(said.address),
+    title: said.title,
+    summary: said.summary,
+    image: said.image,
+    hashtags: [...said.hashtags],
+    price: said.price,
+    freePreviewSeconds: said.freePreviewSeconds,
+    chat: said.chat,
+    starts: said.starts,
+    status: before && !revived ? before.status : 'planned',
+    endedAt: revived ? undefined : before?.endedAt,
+    announcement: { id: event.id, createdAt: event.created_at, status: said.status, ours },
+  }
+}
+
+/** Media flows from `at` (unix ms): the clock runs. Twice is the same as once. */
+export function wentLive(stream: LiveStream, at: number): LiveStream {
+  if (stream.liveSince !== undefined) return stream
+  return { ...stream, status: 'live', liveSince: at, seenAt: at, endedAt: undefined }
+}
+
+/** Media was seen up to `at` (unix ms). */
+export const sawMedia = (stream: LiveStream, at: number): LiveStream => ({
+  ...stream,
+  seenAt: Math.max(stream.seenAt ?? 0, at),
+})
+
+/** Media stopped at `at` (unix ms): the clock stands, and nothing is due until it runs again. */
+export function stopped(stream: LiveStream, at: number): LiveStream {
+  if (stream.liveSince === undefined) return stream
+  const { liveSince, ...rest } = stream
+  return {
+    ...rest,
+    status: 'reconnecting',
+    liveMs: stream.liveMs + Math.max(0, at - liveSince),
+  }
+}
+
+/** Over at `at` (unix ms). The clock counts only media that was seen. */
+export function ended(stream: LiveStream, at: number): LiveStream {
+  if (stream.status === 'ended') return stream
+  return { ...stopped(stream, stream.seenAt ?? at), status: 'ended', endedAt: at }
+}
+
+/** May a publisher with this stream's key push media now? Not once the host itself has ended it. */
+export const acceptsMedia = (stream: LiveStream): boolean => stream.announcement.status !== 'ended'
