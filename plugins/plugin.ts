@@ -62,6 +62,9 @@ export interface Policy {
   visible?(event: NostrEvent, ctx: Pick<PolicyContext, 'authed'>): boolean
 }
 
+/** The relay's HTTP server; `c.get('ip')` is the client's address, trusted proxies taken off. */
+export type RelayHttp = Hono<{ Variables: { ip: string } }>
+
 /** What a plugin does once loaded. Everything is optional. */
 export interface Hooks {
   policies?: readonly Policy[]
@@ -75,7 +78,7 @@ export interface Hooks {
   /** Functions behind `tx.enqueue({ name })`: at least once; a throw is retried with backoff. */
   jobs?: Readonly<Record<string, (job: { key: string; payload: string }) => Promise<void>>>
   /** Adds routes to the relay's HTTP server. */
-  routes?(app: Hono): void
+  routes?(app: RelayHttp): void
   /** Merged into the relay's NIP-11 document. */
   info?(): Readonly<Record<string, unknown>>
   /** After every plugin is set up and the relay listens: resume what was under way. */

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { kinds, markedEvent, type NostrEvent, tagValue } from '../../events/index.ts'
+import { definePlugin, type Policy, reject } from '../plugin.ts'
+import { issuer } from './issue.ts'
+
+const options = z.object({
+  /** How long one grant opens playback; it is renewed at half of that while the session is paid up. */
+  grantSeconds: z.int().min(10).default(300),
+})
+
+/**
+ * Issues viewers' grants (5650): as soon as a session may watch, and again at half-life while it may.
+ * A grant never outlives its payment: the gateway asks the session, whatever the token says.
+ */
+export default definePlugin({
+  name: 'access-grant',
+  options,
+  setup(host, { grantSeconds }) {
+    const issue = issuer(host, grantSeconds)
+    const issueFor = async (event: NostrEvent): Promise<void> => {
+      const session = event.pubkey === host.self ? markedEvent(event, 'open') : undefined
+      if (session) await issue(session)
+    }
+    return {
+      policies: [grantsAreOurs],
+      onStored: {
+        // A free preview opens with the accept, before any payment.
+        [kinds.StreamAccept]: async event => {
+          if (tagValue(event, 'status') === 'accepted') await issueFor(event)
+        },
+        [kinds.StreamReceipt]: issueFor,
+      },
+      jobs: { renew: job => issue(job.key) },
+    }
+  },
+})
+
+/** The relay puts its grants into the store itself, so one that comes over the wire is nobody's to send. */
+const grantsAreOurs: Policy = {
+  name: 'grants-are-ours',
+  writeKinds: [kinds.AccessGrant],
+  write: () => reject('restricted: grants are issued by this relay'),
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import {
+  type ChatMessage,
+  kinds,
+  type NostrEvent,
+  parseAddress,
+  parseChatMessage,
+  tagsNamed,
+  tagValue,
+} from '../../events/index.ts'
+import { collection } from '../collection.ts'
+import { streams } from '../live-stream/stream.ts'
+import { isWatching } from '../payment-stream/session.ts'
+import {
+  accept,
+  type Decision,
+  decisionOf,
+  definePlugin,
+  type Host,
+  type Policy,
+  type Reader,
+  reject,
+} from '../plugin.ts'
+import { rateLimiter } from './rate.ts'
+
+const options = z.object({
+  /** Characters (Unicode code points) in one message. */
+  maxLength: z.int().min(1).default(500),
+  /** Messages a second of one author in one stream, on average and at once. */
+  ratePerSecond: z.number().positive().default(1),
+  burst: z.int().min(1).default(3),
+  /** Pubkeys (hex) that the operator keeps out of every chat. */
+  banned: z.array(z.string().regex(/^[0-9a-f]{64}$/)).default([]),
+})
+type Options = z.output<typeof options>
+
+/** Receipts that already paid for a message: receipt id -> message id. */
+const spentReceipts = collection('chat-payment', z.object({ message: z.string() }))
+
+/** Live chat (1311): shape, length, pace, the host's mutes, chat for viewers only, paid messages. NIP-53. */
+export default definePlugin({
+  name: 'live-chat',
+  options,
+  setup: (host, options) => ({
+    policies: [shapePolicy(options), mannersPolicy(host, options)],
+    handles: { [kinds.LiveChat]: event => store(host, event) },
+  }),
+})
+
+function shapePolicy({ maxLength }: Options): Policy {
+  return {
+    name: 'chat-shape',
+    writeKinds: [kinds.LiveChat],
+    write(event) {
+      const said = parseChatMessage(event)
+      if (!said.ok) return reject(`invalid: ${said.msg}`)
+      const length = [...event.content].length
+      return length <= maxLength
+        ? accept
+        : reject(`invalid: a chat message has at most ${maxLength} characters, this one ${length}`)
+    },
+  }
+}
+
+function mannersPolicy(host: Host, options: Options): Policy {
+  const { ratePerSecond, burst } = options
+  const mayTalk = rateLimiter({ ratePerSecond, burst, maxKeys: 100_000 })
+  return {
+    name: 'chat-manners',
+    writeKinds: [kinds.LiveChat],
+    async write(event, ctx) {
+      if (options.banned.includes(event.pubkey))
+        return reject('blocked: the operator keeps you out of the chats here')
+      const said = parseChatMessage(event)
+      if (!said.ok) return reject(`invalid: ${said.msg}`)
+      const fromClient = ctx.source.type === 'IP4' || ctx.source.type === 'IP6'
+      for (const address of said.value.addresses) {
+        const verdict = await roomVerdict(host, event.pubkey, address)
+        if (verdict.action !== 'accept') return verdict
+        if (fromClient && !mayTalk(`${event.pubkey} ${address}`, host.clock.now()))
+          return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
+      }
+      return accept
+    },
+  }
+}
+
+/** Whether this author may speak in this room now; nothing is remembered of it. */
+async function roomVerdict(host: Host, author: string, address: string): Promise<Decision> {
+  const room = parseAddress(address)
+  if (!room || room.pubkey === author) return accept
+  const mutes = await host.store.events([
+    { kinds: [kinds.MuteList], authors: [room.pubkey], limit: 1 },
+  ])
+  if (mutes[0] && tagsNamed(mutes[0], 'p').some(tag => tag[1] === author))
+    return reject('blocked: the host of this stream has muted you')
+  const stream = await streams.get(host.store, address)
+  if (stream?.chat === 'grant' && !(await isWatching(host.store, author, stream, host.clock.now())))
+    return reject('restricted: chat on this stream is for viewers with a grant')
+  return accept
+}
+
+/** Stores the message; a paid one together with the receipt that it uses up. */
+function store(host: Host, event: NostrEvent): Promise<Decision> {
+  return host.store.transaction(async tx => {
+    const said = parseChatMessage(event)
+    const payment = said.ok ? said.value.payment : undefined
+    if (said.ok && payment) {
+      const problem = await paymentProblem(tx, host.self, said.value, payment)
+      if (problem) return reject(`restricted: ${problem}`)
+      await spentReceipts.put(tx, payment.receiptId, { message: event.id })
+    }
+    return decisionOf(await tx.putEvent(event))
+  })
+}
+
+async function paymentProblem(
+  reader: Reader,
+  self: string,
+  message: ChatMessage,
+  payment: { receiptId: string; amount: bigint },
+): Promise<string | undefined> {
+  if (await spentReceipts.get(reader, payment.receiptId))
+    return 'this receipt already paid for a message, pay again for the next'
+  const receipt = await reader.event(payment.receiptId)
+  const fits =
+    receipt?.kind === kinds.StreamReceipt &&
+    receipt.pubkey === self &&
+    tagValue(receipt, 'p') === message.author &&
+    message.addresses.includes(tagValue(receipt, 'a') ?? '')
+  if (!receipt || !fits) return 'the payment tag names no receipt of yours for this stream'
+  if (tagValue(receipt, 'received') !== String(payment.amount))
+    return `the receipt says ${tagValue(receipt, 'received')}, the message ${payment.amount}`
+  return undefined
+}
