@@ -1,0 +1,156 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  kinds,
+  type NostrEvent,
+  parseAnnouncement,
+  tagsNamed,
+  tagValue,
+} from '../../events/index.ts'
+import { companionTemplate, neededCompanion } from '../../plugins/live-stream/companion.ts'
+import {
+  acceptsMedia,
+  announced,
+  ended,
+  sawMedia,
+  stopped,
+  wentLive,
+} from '../../plugins/live-stream/lifecycle.ts'
+import { type LiveStream, streamClock } from '../../plugins/live-stream/stream.ts'
+
+const host = 'a'.repeat(64)
+const self = 'f'.repeat(64)
+
+function announcement(status: string, ...tags: string[][]): NostrEvent {
+  return {
+    id: '1'.repeat(64),
+    pubkey: host,
+    created_at: 1_700_000_000,
+    kind: kinds.LiveStream,
+    tags: [['d', 'show'], ['title', 'Show'], ['status', status], ...tags],
+    content: '',
+    sig: '',
+  }
+}
+function say(before: LiveStream | undefined, status: string, ours = false): LiveStream {
+  const event = announcement(status)
+  const said = parseAnnouncement(event)
+  if (!said.ok) throw new Error(said.msg)
+  return announced(before, event, said.value, ours)
+}
+const planned = say(undefined, 'planned')
+
+test('the clock runs only while media flows', () => {
+  const live = wentLive(planned, 10_000)
+  assert.is(live.status, 'live')
+  assert.is(streamClock(planned, 99_000), 0)
+  assert.is(streamClock(live, 15_000), 5_000)
+  const idle = stopped(live, 15_000)
+  assert.is(idle.status, 'reconnecting')
+  assert.is(streamClock(idle, 99_000), 5_000)
+  const again = wentLive(idle, 100_000)
+  assert.is(streamClock(again, 101_000), 6_000)
+})
+
+test('twice the same media event is once', () => {
+  const live = wentLive(planned, 10_000)
+  assert.is(wentLive(live, 12_000), live)
+  const idle = stopped(live, 15_000)
+  assert.is(stopped(idle, 20_000), idle)
+  const over = ended(idle, 80_000)
+  assert.is(ended(over, 90_000), over)
+})
+
+test('an ended stream counts only media that was seen', () => {
+  const live = sawMedia(wentLive(planned, 10_000), 14_000)
+  const over = ended(live, 60_000)
+  assert.is(over.status, 'ended')
+  assert.is(streamClock(over, 99_000), 4_000)
+})
+
+test('a clock never runs backwards, whatever the times say', () => {
+  const live = wentLive(planned, 10_000)
+  assert.is(streamClock(live, 9_000), 0)
+  assert.is(streamClock(stopped(live, 5_000), 99_000), 0)
+})
+
+test('a host that announces an ended stream anew starts it anew; the same words while live change nothing', () => {
+  const live = wentLive(planned, 10_000)
+  assert.is(say(live, 'planned').status, 'live')
+  const over = ended(live, 20_000)
+  assert.is(say(over, 'ended').status, 'ended')
+  const again = say(over, 'planned')
+  assert.is(again.status, 'planned')
+  assert.is(again.endedAt, undefined)
+  assert.is(again.liveMs, over.liveMs)
+})
+
+test('media is refused once the host has ended the stream, and only then', () => {
+  assert.ok(acceptsMedia(planned))
+  assert.ok(
+    acceptsMedia(ended(wentLive(planned, 1), 2)),
+    'a stream that the relay ended may come back',
+  )
+  assert.not(acceptsMedia(say(planned, 'ended')))
+})
+
+test('a companion speaks only while the host does not', () => {
+  assert.is(neededCompanion(planned), undefined)
+  const live = wentLive(planned, 10_000)
+  assert.is(neededCompanion(live), 'live')
+  assert.is(neededCompanion({ ...live, companion: { status: 'live', createdAt: 1 } }), undefined)
+  const hostLive = wentLive(say(planned, 'live', true), 10_000)
+  assert.is(neededCompanion(hostLive), undefined)
+  assert.is(
+    neededCompanion({ ...hostLive, companion: { status: 'live', createdAt: 1 } }),
+    'deleted',
+  )
+  assert.is(
+    neededCompanion(wentLive(say(planned, 'live', false), 1)),
+    'live',
+    'live without our URL',
+  )
+})
+
+test('a stream that died is announced as ended, unless its host said so', () => {
+  const over = ended(wentLive(planned, 10_000), 20_000)
+  assert.is(neededCompanion(over), 'ended')
+  const hostEnded = ended(say(wentLive(planned, 10_000), 'ended'), 20_000)
+  assert.is(neededCompanion(hostEnded), undefined)
+  assert.is(
+    neededCompanion({ ...hostEnded, companion: { status: 'live', createdAt: 1 } }),
+    'deleted',
+  )
+})
+
+test('the companion names the host, repeats what it said and points to us', () => {
+  const stream = wentLive(planned, 1_700_000_100_000)
+  const event = announcement('planned', ['price', '10', 'second', 'CREDIT'], ['starts', '1'])
+  const template = companionTemplate(
+    stream,
+    event,
+    'live',
+    self,
+    'http://relay.example',
+    1_700_000_101,
+  )
+  assert.is(template.kind, kinds.LiveStream)
+  assert.is(tagValue(template, 'd'), stream.id)
+  assert.is(tagValue(template, 'a'), stream.address)
+  assert.equal(tagsNamed(template, 'p'), [['p', host, '', 'Host']])
+  assert.equal(tagsNamed(template, 'price'), [['price', '10', 'second', 'CREDIT']])
+  assert.equal(tagsNamed(template, 'starts'), [['starts', '1700000100']])
+  assert.is(tagValue(template, 'streaming'), `http://relay.example/p/${stream.id}/master.m3u8`)
+  const back = companionTemplate(
+    stream,
+    event,
+    'deleted',
+    self,
+    'http://relay.example',
+    1_700_000_102,
+  )
+  assert.is(back.kind, kinds.Deletion)
+  assert.is(tagValue(back, 'a'), `30311:${self}:${stream.id}`)
+})
+
+test.run()
