@@ -136,7 +136,7 @@ export async function announce(
 export class PaymentSession {
   sequence = 0
   total = 0n
-  readonly viewer: Person
+  viewer: Person
   readonly payee: string
   readonly address: string
   readonly streamId: string
@@ -172,6 +172,14 @@ export class PaymentSession {
     })
     const filter = { kinds: [5611], '#p': [viewer.pubkey], '#e': [open.id] }
     return new PaymentSession(viewer, open, await viewer.next(filter))
+  }
+
+  /** Goes on over another connection, from the last receipt's figures. */
+  resume(viewer: Person, total: bigint, sequence: number): void {
+    this.viewer = viewer
+    this.total = total
+    // Gaps are legal, a sequence whose outcome is unknown is not used again.
+    this.sequence = sequence + 10
   }
 
   voucher(amount: bigint): EventTemplate {
