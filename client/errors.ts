@@ -1,0 +1,74 @@
+/** What every error of this SDK is: its message is one sentence that may be shown to a person. */
+export class SluiceError extends Error {
+  override name = 'SluiceError'
+}
+
+/** The relay said no: OK false or CLOSED. `prefix` is NIP-01's (`restricted`, `invalid`, ...), `message` the sentence. */
+export class RelayRefused extends SluiceError {
+  override name = 'RelayRefused'
+  readonly prefix: string
+
+  /** Example: `new RelayRefused('restricted: this stream has ended').prefix // 'restricted'`. */
+  constructor(reason: string) {
+    const match = /^([a-z-]+): ?([\s\S]*)$/.exec(reason)
+    super(sentence(match?.[2] || reason || 'the relay refused this without a reason'))
+    this.prefix = match?.[1] ?? ''
+  }
+}
+
+/** The relay did not answer in time; whether it took the event is unknown. */
+export class RelayTimeout extends SluiceError {
+  override name = 'RelayTimeout'
+  constructor() {
+    super('The relay did not answer in time.')
+  }
+}
+
+/** The connection was closed by `close()` while something was under way. */
+export class RelayGone extends SluiceError {
+  override name = 'RelayGone'
+  constructor() {
+    super('The connection to the relay was closed.')
+  }
+}
+
+/** What was asked needs a key, and none is there (or it cannot do what is needed). */
+export class SignerMissing extends SluiceError {
+  override name = 'SignerMissing'
+}
+
+/** The person refused to sign, or the extension failed. */
+export class SigningRefused extends SluiceError {
+  override name = 'SigningRefused'
+  constructor(cause: unknown) {
+    super('The key extension did not sign. Nothing was sent.', { cause })
+  }
+}
+
+/** The relay does not sell streams: its NIP-11 document names no `self`. */
+export class NotASluice extends SluiceError {
+  override name = 'NotASluice'
+  constructor(cause?: unknown) {
+    super('This relay does not say who it is, so nothing can be paid to it.', { cause })
+  }
+}
+
+/** The payee answered a 5610 with a refusal; the message is its reason. */
+export class OpenRejected extends SluiceError {
+  override name = 'OpenRejected'
+  constructor(reason: string) {
+    super(sentence(reason || 'the relay did not accept this payment session'))
+  }
+}
+
+/** The sentence to show for anything that was thrown. Example: `sentenceOf(new Error('x')) // 'Something went wrong. Try again.'`. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof SluiceError ? error.message : 'Something went wrong. Try again.'
+}
+
+/** First letter up, a full stop at the end: wire reasons are written without either. */
+function sentence(text: string): string {
+  const [first = '', ...rest] = text.trim()
+  const body = first.toUpperCase() + rest.join('')
+  return /[.!?]$/.test(body) ? body : `${body}.`
+}

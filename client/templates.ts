@@ -1,0 +1,73 @@
+import type { CloseReason, EventTemplate, Purpose, Rate } from '../events/index.ts'
+import { kinds } from '../events/index.ts'
+
+/** The 5610 that asks for a session. */
+export const streamOpenTemplate = (open: {
+  streamId: string
+  payee: string
+  purpose: Purpose
+  rate: Rate
+  address: string
+  asset: string
+  maxTotal?: bigint
+  createdAt: number
+}): EventTemplate => ({
+  kind: kinds.StreamOpen,
+  created_at: open.createdAt,
+  tags: [
+    ['stream_id', open.streamId],
+    ['p', open.payee],
+    ['purpose', open.purpose],
+    ['rate', String(open.rate.amount), open.rate.unit],
+    ['a', open.address],
+    ['asset', open.asset],
+    ...(open.maxTotal === undefined ? [] : [['max_total', String(open.maxTotal)]]),
+  ],
+  content: '',
+})
+
+interface InSession {
+  /** The id of the 5610. */
+  session: string
+  streamId: string
+  payee: string
+  address: string
+  createdAt: number
+}
+
+/** The 5612 that promises `totalSent` in all. */
+export const streamMoneyTemplate = (
+  money: InSession & { sequence: bigint; totalSent: bigint },
+): EventTemplate => ({
+  kind: kinds.StreamMoney,
+  created_at: money.createdAt,
+  tags: [
+    ...sessionTags(money),
+    ['sequence', String(money.sequence)],
+    ['total_sent', String(money.totalSent)],
+    ['expiration', String(money.createdAt + 86_400)],
+  ],
+  content: '',
+})
+
+/** The 5615 that ends it. */
+export const streamCloseTemplate = (
+  close: InSession & { reason: CloseReason; finalSent: bigint; finalReceived: bigint },
+): EventTemplate => ({
+  kind: kinds.StreamClose,
+  created_at: close.createdAt,
+  tags: [
+    ...sessionTags(close),
+    ['reason', close.reason],
+    ['final_sent', String(close.finalSent)],
+    ['final_received', String(close.finalReceived)],
+  ],
+  content: '',
+})
+
+const sessionTags = ({ session, streamId, payee, address }: InSession): string[][] => [
+  ['e', session, '', 'open'],
+  ['stream_id', streamId],
+  ['p', payee],
+  ['a', address],
+]

@@ -1,0 +1,74 @@
+import * as nip19 from 'nostr-tools/nip19'
+import { perHour } from '../../client/schedule.ts'
+import { kinds, type Price, parseAddress } from '../../events/index.ts'
+import { texts } from '../texts.ts'
+
+const number = new Intl.NumberFormat('en')
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const dateTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
+
+/** `1,200 credits`, `21 SAT`. */
+export function money(amount: bigint, asset: string): string {
+  const unit = asset === 'CREDIT' ? texts.money.credit(amount) : asset
+  return texts.money.amount(number.format(amount), unit)
+}
+
+/** `10 credits a second`. */
+export const priceText = (price: Price): string =>
+  texts.money.price(money(price.amount, price.asset), price.unit)
+
+/** `36,000 credits an hour`. */
+export const hourText = (price: Price): string =>
+  texts.money.perHour(money(perHour(price), price.asset))
+
+/** `0:07`, `12:30`, `1:02:03`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  const pad = (value: number) => String(value).padStart(2, '0')
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`
+}
+
+/** `in 2 hours`, `5 minutes ago`, or a date when it is further than a day. Unix seconds. */
+export function when(seconds: number, now = Date.now() / 1000): string {
+  const away = Math.round(seconds - now)
+  if (Math.abs(away) < 60) return relative.format(0, 'minute')
+  if (Math.abs(away) < 3600) return relative.format(Math.round(away / 60), 'minute')
+  if (Math.abs(away) < 86_400) return relative.format(Math.round(away / 3600), 'hour')
+  return dateTime.format(seconds * 1000)
+}
+
+/** `14:05`. Unix seconds. */
+export const clockTime = (seconds: number): string =>
+  new Date(seconds * 1000).toLocaleTimeString('en', {
+    hour: '2-digit',
+    minute: '2-digit',
+    hour12: false,
+  })
+
+/** `npub1abcd…wxyz`. */
+export function shortKey(pubkey: string): string {
+  const npub = nip19.npubEncode(pubkey)
+  return `${npub.slice(0, 9)}…${npub.slice(-4)}`
+}
+
+/** The page of a stream. */
+export function watchPath(address: string): string {
+  const { pubkey = '', d = '' } = parseAddress(address) ?? {}
+  return `/watch/${nip19.naddrEncode({ kind: kinds.LiveStream, pubkey, identifier: d })}`
+}
+
+/** The stream's address that an naddr names; undefined for anything else. */
+export function addressOfNaddr(naddr: string): string | undefined {
+  try {
+    const { type, data } = nip19.decode(naddr)
+    if (type !== 'naddr' || data.kind !== kinds.LiveStream) return undefined
+    return `${data.kind}:${data.pubkey}:${data.identifier}`
+  } catch {
+    return undefined
+  }
+}
+
+/** A picture's URL if it may be shown: https only, so that no page of ours fetches anything odd. */
+export const pictureUrl = (url: string | undefined): string | undefined =>
+  url && URL.canParse(url) && new URL(url).protocol === 'https:' ? url : undefined

@@ -1,0 +1,65 @@
+import { ticketOf, withTicket } from './ticket.ts'
+import { follow, type Playback, type PlaybackEvents, play } from './video.ts'
+
+const RETRY_MS = 2_000
+
+/**
+ * The browser's own HLS (Safari on older iPhones). It fetches by itself, so a new ticket counts only from the next
+ * load on; and it tells no HTTP status, so the playlist is asked for it.
+ */
+export function nativePlayback(
+  video: HTMLVideoElement,
+  url: string,
+  events: PlaybackEvents,
+): Playback {
+  let ticket = ticketOf(url) ?? ''
+  let running = false
+  let retry: ReturnType<typeof setTimeout> | undefined
+  const release = follow(video, events, () => running)
+  video.addEventListener('error', failed)
+
+  async function failed(): Promise<void> {
+    if (!running) return
+    const status = await fetch(withTicket(url, ticket)).then(
+      response => response.status,
+      () => 0,
+    )
+    if (status === 402 || status === 401) {
+      stop()
+      events.onState('unpaid')
+      return
+    }
+    events.onState('interrupted')
+    retry = setTimeout(() => running && load(), RETRY_MS)
+  }
+
+  function load(): void {
+    video.src = withTicket(url, ticket)
+    void play(video, events)
+  }
+
+  function stop(): void {
+    running = false
+    clearTimeout(retry)
+    video.pause()
+  }
+
+  return {
+    use(next) {
+      ticket = next
+    },
+    start() {
+      running = true
+      events.onState('loading')
+      load()
+    },
+    stop,
+    setQuality() {},
+    close() {
+      stop()
+      release()
+      video.removeEventListener('error', failed)
+      video.removeAttribute('src')
+    },
+  }
+}

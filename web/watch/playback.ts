@@ -1,0 +1,102 @@
+import type Hls from 'hls.js/light'
+import type { ErrorData } from 'hls.js/light'
+import { nativePlayback } from './native-playback.ts'
+import { ticketOf, withTicket } from './ticket.ts'
+import { follow, type Playback, type PlaybackEvents, type PlaybackState, play } from './video.ts'
+
+const RETRY_MS = 2_000
+
+/** Opens a player for a playback URL of ours, with hls.js where it runs and the browser's own HLS elsewhere. */
+export async function openPlayback(
+  video: HTMLVideoElement,
+  url: string,
+  events: PlaybackEvents,
+): Promise<Playback> {
+  const { default: Library } = await import('hls.js/light')
+  if (Library.isSupported()) return hlsPlayback(Library, video, url, events)
+  if (video.canPlayType('application/vnd.apple.mpegurl')) return nativePlayback(video, url, events)
+  events.onState('unplayable')
+  return { use() {}, start() {}, stop() {}, setQuality() {}, close() {} }
+}
+
+function hlsPlayback(
+  Library: typeof Hls,
+  video: HTMLVideoElement,
+  url: string,
+  events: PlaybackEvents,
+): Playback {
+  let ticket = ticketOf(url) ?? ''
+  let running = false
+  let retry: ReturnType<typeof setTimeout> | undefined
+  const hls = new Library({
+    // fMP4 needs no remuxing, and a worker from a blob: URL would need a hole in the CSP.
+    enableWorker: false,
+    backBufferLength: 60,
+    liveSyncDurationCount: 2,
+    liveMaxLatencyDurationCount: 8,
+    maxLiveSyncPlaybackRate: 1.05,
+    // Every request takes the newest ticket, whichever one its playlist was fetched with.
+    xhrSetup: (xhr, requested) => xhr.open('GET', withTicket(requested, ticket), true),
+  })
+  hls.attachMedia(video)
+  hls.on(Library.Events.ERROR, (_, data) => failed(data))
+  hls.on(Library.Events.MANIFEST_PARSED, (_, { levels }) => {
+    events.onQualities(levels.map(level => level.height))
+    void play(video, events)
+  })
+  const release = follow(video, events, () => running)
+
+  function failed(data: ErrorData): void {
+    const status = data.response?.code
+    if (!running) return
+    if (status === 402 || status === 401) halt('unpaid')
+    else if (status === 429) halt('too-many')
+    else if (!data.fatal) return
+    else if (data.type === Library.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError()
+    else again()
+  }
+
+  function halt(state: PlaybackState): void {
+    stop()
+    events.onState(state)
+  }
+
+  /** The relay restarts, the phone changes its network: it goes on where the live edge is then. */
+  function again(): void {
+    events.onState('interrupted')
+    clearTimeout(retry)
+    retry = setTimeout(() => running && load(), RETRY_MS)
+  }
+
+  function load(): void {
+    hls.loadSource(withTicket(url, ticket))
+    hls.startLoad(-1)
+  }
+
+  function stop(): void {
+    running = false
+    clearTimeout(retry)
+    hls.stopLoad()
+    video.pause()
+  }
+
+  return {
+    use(next) {
+      ticket = next
+    },
+    start() {
+      running = true
+      events.onState('loading')
+      load()
+    },
+    stop,
+    setQuality(index) {
+      hls.currentLevel = index
+    },
+    close() {
+      stop()
+      release()
+      hls.destroy()
+    },
+  }
+}

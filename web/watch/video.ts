@@ -1,0 +1,61 @@
+/**
+ * loading: nothing to see yet, or the buffer ran dry. unpaid: the gateway answers 402 or 401, nothing more is asked
+ * for. interrupted: the network or the relay is away, tried again by itself. unplayable: not in this browser.
+ */
+export type PlaybackState =
+  | 'loading'
+  | 'playing'
+  | 'unpaid'
+  | 'too-many'
+  | 'interrupted'
+  | 'unplayable'
+
+export interface PlaybackEvents {
+  onState(state: PlaybackState): void
+  /** Heights of the renditions, in the player's order. */
+  onQualities(heights: readonly number[]): void
+  /** The browser plays only without sound until the person does something. */
+  onMuted(): void
+}
+
+/** A player on a video element, for one stream. */
+export interface Playback {
+  /** From now on every request goes under this ticket; what plays goes on playing. */
+  use(ticket: string): void
+  /** Plays from the live edge. */
+  start(): void
+  /** Stops the video and every request. */
+  stop(): void
+  /** An index of `onQualities`, or -1 to choose by itself. */
+  setQuality(index: number): void
+  close(): void
+}
+
+/** Reports what the video element does; gives the function that ends that. */
+export function follow(
+  video: HTMLVideoElement,
+  events: PlaybackEvents,
+  running: () => boolean,
+): () => void {
+  const playing = () => running() && events.onState('playing')
+  const waiting = () => running() && events.onState('loading')
+  video.addEventListener('playing', playing)
+  video.addEventListener('waiting', waiting)
+  return () => {
+    video.removeEventListener('playing', playing)
+    video.removeEventListener('waiting', waiting)
+  }
+}
+
+/** Plays with sound where the browser allows it, else without. */
+export async function play(video: HTMLVideoElement, events: PlaybackEvents): Promise<void> {
+  try {
+    await video.play()
+  } catch (error) {
+    // AbortError: a newer load took over. Only a refusal is answered with silence.
+    if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return
+    video.muted = true
+    events.onMuted()
+    await video.play().catch(() => {})
+  }
+}
