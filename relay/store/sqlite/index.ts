@@ -1,0 +1,170 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Filter, NostrEvent } from '../../../events/index.ts'
+import type { Clock, Logger } from '../../../plugins/plugin.ts'
+import type { Awaitable, JobRequest, PutOutcome, Store, Tx } from '../../../plugins/store.ts'
+import type { Job, RelayStore, StoredEvent } from '../store.ts'
+import { startCheckpointer } from './checkpointer.ts'
+import { openConnection, syncDirectory } from './connection.ts'
+import { documentReads, documentWrites } from './documents.ts'
+import { eventVerbs, expiredIds } from './events.ts'
+import { jobVerbs } from './jobs.ts'
+import { queries } from './query.ts'
+import { migrate } from './schema.ts'
+import { createWriter, type Work } from './writer.ts'
+
+const FILE = 'sluice.sqlite'
+const EXPIRED_AT_ONCE = 500
+
+/**
+ * Opens the embedded store in the folder `dir`, making it on first start.
+ *
+ * @example
+ * const store = openSqliteStore({ dir: './sluice-db', clock: { now: Date.now }, log })
+ * await store.putEvent(event) // 'stored', and on disk
+ */
+export function openSqliteStore(options: {
+  dir: string
+  clock: Clock
+  log: Logger
+  /** NIP-62: does a `relay` tag with this value mean us? */
+  vanishesHere?(relayTag: string): boolean
+}): RelayStore {
+  const { dir, clock, log } = options
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const path = join(dir, FILE)
+  const db = openConnection(path, 'writer')
+  migrate(db)
+  syncDirectory(path)
+  const reads = openConnection(path, 'reader')
+
+  const events = eventVerbs(db, options.vanishesHere ?? (tag => tag === 'ALL_RELAYS'))
+  const documents = documentWrites(db)
+  const jobs = jobVerbs(db, reads)
+  const find = queries(reads, clock)
+  const expired = expiredIds(db)
+  const known = reads.prepare('SELECT 1 FROM event WHERE id = ?').pluck()
+  const outside = readerOf(reads, find.all)
+  const inside = readerOf(db, queries(db, clock).all)
+
+  let wanted: (kind: number) => readonly string[] = () => []
+  const commitListeners: ((events: readonly StoredEvent[]) => void)[] = []
+  const jobListeners: (() => void)[] = []
+  const writer = createWriter({
+    db,
+    path,
+    log,
+    onDurable(stored, newJobs) {
+      if (stored.length > 0) for (const listener of commitListeners) listener(stored)
+      if (newJobs) for (const listener of jobListeners) listener()
+    },
+  })
+  const checkpointer = startCheckpointer(path, error =>
+    log.error({ cause: String(error) }, 'the checkpointer died: the WAL grows until a restart'),
+  )
+
+  function put(event: NostrEvent, work: Work): PutOutcome {
+    const { outcome, stored } = events.put(event)
+    if (!stored) return outcome
+    work.stored.push(stored)
+    for (const plugin of wanted(event.kind)) {
+      jobs.enqueue(plugin, { name: 'onStored', key: event.id, payload: event.id }, clock.now())
+      work.jobs = true
+    }
+    return outcome
+  }
+
+  function txFor(plugin: string, work: Work): Tx {
+    const open = <A extends unknown[], R>(verb: (...args: A) => R) => {
+      return (...args: A): R => {
+        if (work.closed) throw new Error('this transaction is over, its tx cannot be used any more')
+        return verb(...args)
+      }
+    }
+    return {
+      event: open(inside.event),
+      events: open(inside.events),
+      get: open(inside.get),
+      list: open(inside.list),
+      putEvent: open((event: NostrEvent) => put(event, work)),
+      removeEvent: open(events.remove),
+      put: open(documents.put),
+      delete: open(documents.delete),
+      enqueue: open((job: JobRequest) => {
+        jobs.enqueue(plugin, job, clock.now())
+        work.jobs = true
+      }),
+    }
+  }
+
+  const forPlugin = (plugin: string): Store => ({
+    ...outside,
+    transaction: <T>(fn: (tx: Tx) => Awaitable<T>) =>
+      writer.transaction(work => fn(txFor(plugin, work))),
+  })
+
+  /** Ends the hold on a job only after its new state is durable, so that nobody runs it meanwhile. */
+  const conclude = async (job: Job, verb: () => void): Promise<void> => {
+    await writer.transaction(verb)
+    jobs.release(job)
+    for (const listener of jobListeners) listener()
+  }
+
+  return {
+    ...forPlugin('relay'),
+    forPlugin,
+    putEvent: event => writer.transaction(work => put(event, work)),
+    has: id => known.get(Buffer.from(id, 'hex')) !== undefined,
+    query: find.query,
+    count: (filters, { visibility }) => find.count(filters, visibility),
+    onCommit: listener => commitListeners.push(listener),
+    jobs: {
+      claim: jobs.claim,
+      nextAt: jobs.nextAt,
+      counts: jobs.counts,
+      done: job => conclude(job, () => jobs.done(job)),
+      failed: (job, error, runAt) => conclude(job, () => jobs.failed(job, error, runAt)),
+    },
+    onJobs: listener => jobListeners.push(listener),
+    jobsFor(wants) {
+      wanted = wants
+    },
+    async removeExpired(now) {
+      let removed = 0
+      for (let more = true; more; ) {
+        more = await writer.transaction(() => {
+          const ids = expired.all(now, EXPIRED_AT_ONCE)
+          for (const id of ids) events.remove(id.toString('hex'))
+          removed += ids.length
+          return ids.length === EXPIRED_AT_ONCE
+        })
+      }
+      return removed
+    },
+    async backup(target) {
+      await reads.backup(target)
+    },
+    async close() {
+      await writer.close()
+      await checkpointer.close()
+      reads.close()
+      db.close()
+    },
+  }
+}
+
+function readerOf(
+  db: ReturnType<typeof openConnection>,
+  all: (filters: readonly Filter[]) => string[],
+) {
+  const raw = db.prepare<[Buffer], string>('SELECT raw FROM event WHERE id = ?').pluck()
+  return {
+    ...documentReads(db),
+    event(id: string): NostrEvent | undefined {
+      const text = raw.get(Buffer.from(id, 'hex'))
+      return text === undefined ? undefined : JSON.parse(text)
+    },
+    events: (filters: readonly Filter[]): NostrEvent[] =>
+      all(filters).map(text => JSON.parse(text)),
+  }
+}

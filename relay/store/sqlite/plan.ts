@@ -1,0 +1,129 @@
+import type { Filter } from '../../../events/index.ts'
+
+/** One SELECT over events for a filter; `@limit` is bound at each run. */
+export interface Plan {
+  readonly sql: string
+  readonly params: (string | number | bigint | Buffer)[]
+}
+
+/** Up to so many (author, kind) pairs or tag values are looked up one by one and merged. */
+const MAX_ARMS = 64
+
+const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+const marks = (values: readonly unknown[]): string => values.map(() => '?').join(',')
+
+/** True for a filter that can match nothing: an empty list asks for none of its kind. */
+export const isImpossible = (filter: Filter): boolean =>
+  Object.values(filter).some(value => Array.isArray(value) && value.length === 0)
+
+/** The single-letter tag conditions of a filter: their letter and values. */
+export function tagConditions(filter: Filter): { letter: string; values: readonly string[] }[] {
+  return Object.entries(filter).flatMap(([name, values]) =>
+    name.length === 2 && name[0] === '#' && Array.isArray(values)
+      ? [{ letter: name.slice(1), values: [...new Set(values as string[])] }]
+      : [],
+  )
+}
+
+/**
+ * Plans a filter: by id, else by its rarest-looking index (tag, author, kind, time). Where an index must be
+ * entered at several places, each is an arm with its own LIMIT, so that one prolific author costs no more
+ * than another.
+ */
+export function planFilter(filter: Filter, now: number): Plan {
+  const { authors, ids, kinds, since, until } = filter
+  const where: string[] = ['(e.expires IS NULL OR e.expires > ?)']
+  const params: Plan['params'] = [now]
+  const also = (sql: string, ...values: Plan['params']) => {
+    where.push(sql)
+    params.push(...values)
+  }
+  if (since !== undefined) also('e.created_at >= ?', since)
+  if (until !== undefined) also('e.created_at <= ?', until)
+  const tags = tagConditions(filter)
+
+  if (ids) {
+    also(`e.id IN (${marks(ids)})`, ...ids.map(hex))
+    if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
+    if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
+    for (const tag of tags) also(...hasTag(tag))
+    return select('event e', where, params)
+  }
+
+  const [first, ...rest] = tags.sort((a, b) => a.values.length - b.values.length)
+  if (first) {
+    if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
+    if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
+    for (const tag of rest) also(...hasTag(tag))
+    const bounds = where.map(sql => sql.replace(/^e\.created_at/, 't.created_at'))
+    const from = 'tag t CROSS JOIN event e ON e.seq = t.seq'
+    const keys = first.values.map(value => first.letter + value)
+    return arms(
+      keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't.created_at' })),
+      bounds,
+      params,
+      keys.length === 1,
+    )
+  }
+
+  const pairs = (authors?.length ?? 1) * (kinds?.length ?? 1)
+  if ((authors || kinds) && pairs <= MAX_ARMS) {
+    const places = (authors ?? [undefined]).flatMap(author =>
+      (kinds ?? [undefined]).map(kind => ({ author, kind })),
+    )
+    return arms(
+      places.map(({ author, kind }) => ({
+        from: 'event e',
+        sql: [author && 'e.pubkey = ?', kind !== undefined && 'e.kind = ?']
+          .filter(Boolean)
+          .join(' AND '),
+        params: [...(author ? [hex(author)] : []), ...(kind === undefined ? [] : [kind])],
+        order: 'e.created_at',
+      })),
+      where,
+      params,
+      true,
+    )
+  }
+  if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
+  if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
+  return select('event e', where, params)
+}
+
+const COLUMNS = 'e.created_at AS created_at, e.id AS id, e.kind AS kind, e.raw AS raw'
+
+function select(from: string, where: string[], params: Plan['params']): Plan {
+  const sql = `SELECT ${COLUMNS} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT @limit`
+  return { sql, params }
+}
+
+interface Arm {
+  from: string
+  sql: string
+  params: Plan['params']
+  order: string
+}
+
+function arms(list: Arm[], where: string[], params: Plan['params'], distinct: boolean): Plan {
+  const one = (arm: Arm) =>
+    `SELECT ${COLUMNS} FROM ${arm.from} WHERE ${[arm.sql, ...where].join(' AND ')}`
+  const [only] = list
+  if (list.length === 1 && only) {
+    const sql = `${one(only)} ORDER BY ${only.order} DESC, e.id LIMIT @limit`
+    return { sql, params: [...only.params, ...params] }
+  }
+  const union = list.map(
+    arm => `SELECT * FROM (${one(arm)} ORDER BY ${arm.order} DESC, e.id LIMIT @limit)`,
+  )
+  return {
+    sql: `SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')}) ORDER BY created_at DESC, id LIMIT @limit`,
+    params: list.flatMap(arm => [...arm.params, ...params]),
+  }
+}
+
+function hasTag(tag: { letter: string; values: readonly string[] }): [string, ...string[]] {
+  return [
+    `EXISTS (SELECT 1 FROM tag x WHERE x.key IN (${marks(tag.values)}) AND x.created_at = e.created_at AND x.seq = e.seq)`,
+    ...tag.values.map(value => tag.letter + value),
+  ]
+}

@@ -1,0 +1,169 @@
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import type { Database } from 'better-sqlite3'
+import type { Logger } from '../../../plugins/plugin.ts'
+import type { Awaitable } from '../../../plugins/store.ts'
+import type { StoredEvent } from '../store.ts'
+
+/** What one transaction collects while it runs; handed on once it is durable. */
+export interface Work {
+  readonly stored: StoredEvent[]
+  jobs: boolean
+  closed: boolean
+}
+
+interface Waiting {
+  run(work: Work): Awaitable<unknown>
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+interface Done {
+  readonly waiting: Waiting
+  readonly value: unknown
+  readonly work: Work
+}
+
+/** A transaction that awaits something else than its `tx` makes all others wait: it is cut off after this. */
+const DEADLINE_MS = 2000
+/** Bounds one group, so that the first in it does not wait for the last of a flood. */
+const MAX_GROUP = 1000
+
+/**
+ * The one writer. Transactions that wait together run one after the other, each in a savepoint of its own,
+ * under one BEGIN and COMMIT; then the WAL is synced off the event loop while the next group runs.
+ *
+ * 1. COMMIT makes a group visible to readers, in seq order.
+ * 2. fdatasync of the WAL, begun after that COMMIT, makes it durable.
+ * 3. Only then promises resolve and events go to subscribers, group by group.
+ */
+export function createWriter(options: {
+  db: Database
+  path: string
+  log: Logger
+  onDurable(events: readonly StoredEvent[], jobs: boolean): void
+}) {
+  const { db, path, log, onDurable } = options
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
+  const savepoint = db.prepare('SAVEPOINT work')
+  const release = db.prepare('RELEASE work')
+  const undo = db.prepare('ROLLBACK TO work')
+  const wal = openSync(`${path}-wal`, 'r+')
+
+  const queue: Waiting[] = []
+  let unsynced: Done[] = []
+  let writing = false
+  let syncing = false
+  let broken: Error | undefined
+  let idle: (() => void)[] = []
+
+  function transaction<T>(run: (work: Work) => Awaitable<T>): Promise<T> {
+    if (broken) return Promise.reject(broken)
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ run, resolve: resolve as (value: unknown) => void, reject })
+      if (writing) return
+      writing = true
+      // Everything that this tick of the event loop brings joins the group.
+      setImmediate(write)
+    })
+  }
+
+  async function write(): Promise<void> {
+    while (queue.length > 0) await writeGroup(queue.splice(0, MAX_GROUP))
+    writing = false
+    settle()
+  }
+
+  async function writeGroup(group: Waiting[]): Promise<void> {
+    const done: Done[] = []
+    try {
+      begin.run()
+      for (const waiting of group) {
+        const work: Work = { stored: [], jobs: false, closed: false }
+        savepoint.run()
+        try {
+          const running = waiting.run(work)
+          const value = running instanceof Promise ? await within(running) : running
+          release.run()
+          done.push({ waiting, value, work })
+        } catch (error) {
+          if (!db.inTransaction) throw error
+          undo.run()
+          release.run()
+          waiting.reject(error)
+        } finally {
+          work.closed = true
+        }
+      }
+      commit.run()
+    } catch (cause) {
+      // Disk full, I/O error: SQLite may have rolled back already. Nothing of this group stays.
+      if (db.inTransaction) rollback.run()
+      const error = new Error('error: the relay could not save this, try again later', { cause })
+      log.error({ cause: String(cause) }, 'a group of transactions was not saved')
+      for (const waiting of group) waiting.reject(error)
+      return
+    }
+    unsynced.push(...done)
+    sync()
+  }
+
+  function sync(): void {
+    if (syncing || unsynced.length === 0) return
+    syncing = true
+    const group = unsynced
+    unsynced = []
+    fdatasync(wal, error => {
+      syncing = false
+      if (error) return fail(error, group)
+      const stored = group.flatMap(done => done.work.stored)
+      onDurable(
+        stored,
+        group.some(done => done.work.jobs),
+      )
+      for (const { waiting, value } of group) waiting.resolve(value)
+      sync()
+      settle()
+    })
+  }
+
+  /** After a failed sync the kernel may have dropped the pages: only a restart tells what is on disk. */
+  function fail(cause: Error, group: Done[]): void {
+    broken = new Error('error: the relay lost its disk, it needs a restart', { cause })
+    log.error(
+      { cause: String(cause) },
+      'syncing the WAL failed: writes are refused until a restart',
+    )
+    for (const { waiting } of [...group, ...unsynced]) waiting.reject(broken)
+    for (const waiting of queue.splice(0)) waiting.reject(broken)
+    unsynced = []
+    settle()
+  }
+
+  function settle(): void {
+    if (writing || syncing) return
+    for (const resolve of idle) resolve()
+    idle = []
+  }
+
+  return {
+    transaction,
+    depth: () => queue.length,
+    /** Resolves when all that was asked for is durable; then closes the file. */
+    async close(): Promise<void> {
+      if (writing || syncing) await new Promise<void>(resolve => idle.push(resolve))
+      closeSync(wal)
+    },
+  }
+}
+
+function within<T>(running: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`a transaction took longer than ${DEADLINE_MS} ms and was undone`)),
+      DEADLINE_MS,
+    )
+    running.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

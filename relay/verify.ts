@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto'
+import type { NostrEvent } from '../events/index.ts'
+import type { Curve } from './curve.ts'
+
+/** NIP-01: the id of an event is the SHA-256 of this text. */
+export function eventId(event: Omit<NostrEvent, 'id' | 'sig'>): string {
+  const { pubkey, created_at, kind, tags, content } = event
+  const text = JSON.stringify([0, pubkey, created_at, kind, tags, content])
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/**
+ * True when the signature is the author's over the id. The id itself is checked on arrival (message.ts).
+ *
+ * @example
+ * const verify = signatureVerifier(loadCurve())
+ * verify(event) // true
+ */
+export function signatureVerifier(curve: Curve): (event: NostrEvent) => boolean {
+  return event =>
+    curve.verifySchnorr(
+      Buffer.from(event.sig, 'hex'),
+      Buffer.from(event.id, 'hex'),
+      Buffer.from(event.pubkey, 'hex'),
+    )
+}
