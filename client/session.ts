@@ -54,6 +54,8 @@ export class Session {
   #maxReceive: bigint | undefined
   /** Paid-ahead time as the newest receipt gave it, and when it came (ms, monotonic): no clock of ours in it. */
   #lead = { ms: 0, at: 0 }
+  /** Sequences that the relay has taken, and that it has given a receipt for. */
+  #acknowledged = 0n
   #receipted = 0n
   /** True until the stored events are through: a receipt among them is as old as it is. */
   #stored = true
@@ -164,7 +166,7 @@ export class Session {
 
   async #tick(): Promise<void> {
     if (this.#busy || this.#state.phase !== 'paying') return
-    const waiting = this.#receipted < this.#sequence
+    const waiting = this.#receipted < this.#acknowledged
     if (waiting && performance.now() - this.#sentAt < RECEIPT_WAIT_MS) return
     this.#busy = true
     try {
@@ -185,7 +187,8 @@ export class Session {
     this.#sentAt = performance.now()
     try {
       await relay.publish(event)
-      this.#totalSent = BigInt(tagValue(event, 'total_sent') ?? '0')
+      this.#totalSent = amountOf(event, 'total_sent') ?? this.#totalSent
+      this.#acknowledged = amountOf(event, 'sequence') ?? this.#acknowledged
       this.#unanswered = undefined
     } catch (error) {
       if (error instanceof RelayRefused) this.#unanswered = undefined

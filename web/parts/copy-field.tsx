@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useId, useState } from 'preact/hooks'
 import { texts } from '../texts.ts'
 
 /** A value to copy; a secret one is covered until asked for. */
@@ -10,6 +10,7 @@ export function CopyField(props: {
 }) {
   const [shown, setShown] = useState(!props.secret)
   const [copied, setCopied] = useState(false)
+  const id = useId()
   const copy = async () => {
     await copyText(props.value)
     setCopied(true)
@@ -17,14 +18,16 @@ export function CopyField(props: {
   }
   return (
     <div class="field">
-      <label>
-        <span class={props.hideLabel ? 'visually-hidden' : undefined}>{props.label}</span>
+      <div class="field-value">
+        <label for={id} class={props.hideLabel ? 'visually-hidden' : undefined}>
+          {props.label}
+        </label>
         {shown ? (
-          <input type="text" readonly value={props.value} />
+          <input id={id} type="text" readonly value={props.value} />
         ) : (
-          <input type="password" readonly autocomplete="off" value={props.value} />
+          <input id={id} type="password" readonly autocomplete="off" value={props.value} />
         )}
-      </label>
+      </div>
       {props.secret && (
         <button type="button" class="button quiet" onClick={() => setShown(!shown)}>
           {shown ? texts.app.hide : texts.app.show}
