@@ -1,4 +1,5 @@
 import {
+  type EventTemplate,
   isHex64,
   markedEvent,
   type NostrEvent,
@@ -7,6 +8,7 @@ import {
   tagValue,
   unparsed,
 } from './event.ts'
+import { kinds } from './kinds.ts'
 
 export const closeReasons = ['complete', 'cancelled', 'error', 'timeout'] as const
 export type CloseReason = (typeof closeReasons)[number]
@@ -32,4 +34,38 @@ export function parseStreamClose(event: NostrEvent): Parsed<StreamClose> {
     reason: reason as CloseReason,
     message: event.content,
   })
+}
+
+/** The account that a 5615 closes with. */
+export interface ClosingAccount {
+  readonly session: string
+  readonly streamId: string
+  /** Whom it tells: the other party. */
+  readonly to: string
+  readonly address?: string
+  readonly reason: CloseReason
+  /** What the viewer sent in all. */
+  readonly finalSent: bigint
+  /** What of it the payee keeps. */
+  readonly finalReceived: bigint
+  /** What went back to the viewer's balance; only the payee can say. */
+  readonly refunded?: bigint
+  readonly errorCode?: string
+  readonly message?: string
+}
+
+/** The template of a 5615, of either party. Example: `host.sign(streamCloseTemplate(account, now))`. */
+export function streamCloseTemplate(account: ClosingAccount, createdAt: number): EventTemplate {
+  const tags = [
+    ['e', account.session, '', 'open'],
+    ['stream_id', account.streamId],
+    ['p', account.to],
+    ...(account.address === undefined ? [] : [['a', account.address]]),
+    ['reason', account.reason],
+    ['final_sent', String(account.finalSent)],
+    ['final_received', String(account.finalReceived)],
+    ...(account.refunded === undefined ? [] : [['refunded', String(account.refunded)]]),
+    ...(account.errorCode === undefined ? [] : [['error_code', account.errorCode]]),
+  ]
+  return { kind: kinds.StreamClose, created_at: createdAt, tags, content: account.message ?? '' }
 }
