@@ -1,6 +1,7 @@
 import type { TimeUnit } from '../events/index.ts'
 
 const unitWords: Record<TimeUnit, string> = { second: 'second', minute: 'minute', hour: 'hour' }
+const article: Record<TimeUnit, string> = { second: 'a', minute: 'a', hour: 'an' }
 
 /** Every text of the pages. Another language is one more object of this shape. */
 export const texts = {
@@ -22,7 +23,7 @@ export const texts = {
     amount: (amount: string, asset: string) => `${amount} ${asset}`,
     credit: (amount: bigint) => (amount === 1n ? 'credit' : 'credits'),
     free: 'Free',
-    price: (amount: string, unit: TimeUnit) => `${amount} a ${unitWords[unit]}`,
+    price: (amount: string, unit: TimeUnit) => `${amount} ${article[unit]} ${unitWords[unit]}`,
     perHour: (amount: string) => `${amount} an hour`,
   },
   account: {
@@ -107,6 +108,7 @@ export const texts = {
     free: 'This stream is free',
     costs: (price: string) => price,
     perHour: (amount: string) => `about ${amount}`,
+    payLater: 'You pay only while it is live.',
     watchPaid: 'Pay and watch',
     payAgain: 'Pay and go on watching',
     stop: 'Stop paying',
@@ -134,7 +136,7 @@ export const texts = {
     spentHelp: 'Nothing more is being charged.',
     blockedTitle: 'The payment did not go through',
     planned: 'This stream has not begun',
-    plannedAt: (when: string) => `It is announced for ${when}.`,
+    plannedAt: (when: string) => `The host announced it to begin ${when}.`,
     plannedHelp: 'It begins here by itself when the host goes live.',
     starting: 'Waiting for the host’s video',
     ended: 'This stream has ended',

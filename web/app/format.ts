@@ -21,6 +21,10 @@ export const priceText = (price: Price): string =>
 export const hourText = (price: Price): string =>
   texts.money.perHour(money(perHour(price), price.asset))
 
+/** `10 credits a second, 36,000 credits an hour`. */
+export const fullPriceText = (price: Price): string =>
+  price.unit === 'hour' ? priceText(price) : `${priceText(price)}, ${hourText(price)}`
+
 /** `0:07`, `12:30`, `1:02:03`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds))

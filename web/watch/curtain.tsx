@@ -1,6 +1,6 @@
 import type { Stream } from '../../client/stream-book.ts'
 import { isPaid } from '../../events/index.ts'
-import { hourText, pictureUrl, priceText, when } from '../app/format.ts'
+import { fullPriceText, pictureUrl, when } from '../app/format.ts'
 import { tint } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
 import { PayButton } from './pay-panel.tsx'
@@ -25,9 +25,10 @@ export function curtainFor(now: {
   payment: Payment
   playback: PlaybackState
   run: boolean
+  seen: boolean
   preview: Preview
 }): CurtainText | undefined {
-  const { stream, payment, playback, run, preview } = now
+  const { stream, payment, playback, run, seen, preview } = now
   if (stream.phase === 'ended') return { title: t.ended, help: t.endedHelp }
   if (stream.phase === 'planned') return planned(stream)
   if (stream.phase === 'starting') return { title: t.starting, help: t.plannedHelp }
@@ -36,7 +37,8 @@ export function curtainFor(now: {
   if (playback === 'too-many' && !run) return { title: t.devices }
   if (!run) return unpaid(stream, payment, preview)
   if (playback === 'interrupted') return { title: t.trouble, light: true }
-  if (playback === 'loading') return { title: t.buffering, light: true }
+  // Once there was a picture the browser's own controls show that it waits.
+  if (playback === 'loading' && !seen) return { title: t.buffering, light: true }
   return undefined
 }
 
@@ -53,7 +55,7 @@ function unpaid(stream: Stream, { state, busy }: Payment, preview: Preview): Cur
   if (state?.phase === 'blocked') return { title: t.blockedTitle, help: state.problem, pay: true }
   if (state?.phase === 'spent') return { title: t.spentTitle, help: t.spentHelp, pay: true }
   if (state) return { title: t.paused, help: state.problem ?? t.pausedHelp, pay: true }
-  const help = isPaid(stream) ? `${priceText(stream.price)}, ${hourText(stream.price)}.` : undefined
+  const help = isPaid(stream) ? `${fullPriceText(stream.price)}.` : undefined
   if (preview.seen) return { title: t.previewOver, help, pay: true }
   if (preview.offered) return { title: t.previewUsed, help, pay: true }
   return { title: t.paid, help, pay: true }
@@ -63,8 +65,10 @@ function unpaid(stream: Stream, { state, busy }: Payment, preview: Preview): Cur
 const linkOf = ({ streaming }: Stream): string | undefined =>
   streaming.find(url => URL.canParse(url) && new URL(url).protocol === 'https:')
 
-export function Curtain(props: CurtainText & { stream: Stream; payment: Payment }) {
-  const { stream, payment, title, help, pay, link, light } = props
+export function Curtain(
+  props: CurtainText & { stream: Stream; payment: Payment; budget: bigint | undefined },
+) {
+  const { stream, payment, budget, title, help, pay, link, light } = props
   const picture = light ? undefined : pictureUrl(stream.image)
   return (
     <div class={light ? 'note' : `curtain tint-${tint(stream.host)}`} role="status">
@@ -73,7 +77,7 @@ export function Curtain(props: CurtainText & { stream: Stream; payment: Payment 
         {light && <span class="spinner" aria-hidden="true" />}
         <p class="curtain-title">{title}</p>
         {help && <p>{help}</p>}
-        {pay && <PayButton payment={payment} />}
+        {pay && <PayButton payment={payment} budget={budget} />}
         {link && (
           <a class="button primary" href={link} target="_blank" rel="noreferrer noopener">
             {t.elsewhereLink}

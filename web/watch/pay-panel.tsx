@@ -1,4 +1,3 @@
-import { useState } from 'preact/hooks'
 import type { Stream } from '../../client/stream-book.ts'
 import { due, isPaid, type Price, paidMs } from '../../events/index.ts'
 import { duration, hourText, money, priceText } from '../app/format.ts'
@@ -9,55 +8,66 @@ import type { Payment } from './use-payment.ts'
 const t = texts.watch
 const BUDGET_MINUTES = [10, 30, 60, 180]
 
-/** What the stream costs, paying and stopping, and what was paid so far. */
-export function PayPanel({ stream, payment }: { stream: Stream; payment: Payment }) {
-  if (stream.phase === 'ended' || !stream.served) return null
-  if (!isPaid(stream)) return <p class="pay-panel free">{t.free}</p>
-  return <Paid stream={stream} price={stream.price} payment={payment} />
+interface PayPanelProps {
+  stream: Stream
+  payment: Payment
+  /** Minutes of watching after which it stops by itself; 0 is no limit. */
+  minutes: number
+  onMinutes: (minutes: number) => void
+  /** The button to pay stands over the picture already. */
+  offered: boolean
 }
 
-function Paid({ stream, price, payment }: { stream: Stream; price: Price; payment: Payment }) {
-  const [minutes, setMinutes] = useState(60)
+/** What the stream costs, paying and stopping, and what was paid so far. */
+export function PayPanel(props: PayPanelProps) {
+  const { stream } = props
+  if (stream.phase === 'ended' || !stream.served) return null
+  if (!isPaid(stream)) return <p class="pay-panel free">{t.free}</p>
+  return <Paid {...props} price={stream.price} />
+}
+
+function Paid({
+  stream,
+  price,
+  payment,
+  minutes,
+  onMinutes,
+  offered,
+}: PayPanelProps & { price: Price }) {
   const { state, busy, problem } = payment
   const active = state?.phase === 'paying' || state?.phase === 'opening'
-  const budget = minutes === 0 ? undefined : budgetFor(price, minutes)
-  const say = problem ?? (state?.phase === 'blocked' ? state.problem : undefined)
+  const watchable = stream.phase === 'live' || active
+  const refusal = state?.phase === 'blocked' && !offered ? state.problem : undefined
   return (
     <section class="pay-panel" aria-label={priceText(price)}>
       <div class="pay-price">
         <strong>{priceText(price)}</strong>
-        <span class="muted">{t.perHour(hourText(price))}</span>
+        {price.unit !== 'hour' && <span class="muted">{t.perHour(hourText(price))}</span>}
         {stream.freePreviewSeconds > 0 && !state && (
           <span class="muted">{t.previewOffer(stream.freePreviewSeconds)}</span>
         )}
+        {!watchable && <span class="muted">{t.payLater}</span>}
       </div>
-      <div class="pay-do">
-        <label class="budget">
-          <span>{t.budget}</span>
-          <select
-            value={String(minutes)}
-            disabled={active}
-            onChange={event => setMinutes(Number(event.currentTarget.value))}
-          >
-            {BUDGET_MINUTES.map(value => (
-              <option key={value} value={String(value)}>
-                {t.budgetFor(value, money(budgetFor(price, value), price.asset))}
-              </option>
-            ))}
-            <option value="0">{t.budgetNone}</option>
-          </select>
-        </label>
-        {active ? (
-          <button type="button" class="button stop" disabled={busy} onClick={() => payment.stop()}>
-            {t.stop}
-          </button>
-        ) : (
-          <PayButton payment={payment} budget={budget} />
-        )}
-      </div>
-      {say && (
+      {watchable && (
+        <div class="pay-do">
+          <Budget price={price} minutes={minutes} disabled={active} onMinutes={onMinutes} />
+          {active ? (
+            <button
+              type="button"
+              class="button stop"
+              disabled={busy}
+              onClick={() => payment.stop()}
+            >
+              {t.stop}
+            </button>
+          ) : (
+            !offered && <PayButton payment={payment} budget={budgetFor(price, minutes)} />
+          )}
+        </div>
+      )}
+      {(problem ?? refusal) && (
         <p class="problem" role="alert">
-          {say}
+          {problem ?? refusal}
         </p>
       )}
       <Account price={price} payment={payment} />
@@ -65,8 +75,34 @@ function Paid({ stream, price, payment }: { stream: Stream; price: Price; paymen
   )
 }
 
-/** Pays with the budget that was chosen, or goes on with the one of before. */
-export function PayButton({ payment, budget }: { payment: Payment; budget?: bigint }) {
+function Budget(props: {
+  price: Price
+  minutes: number
+  disabled: boolean
+  onMinutes: (minutes: number) => void
+}) {
+  const { price, minutes, disabled, onMinutes } = props
+  return (
+    <label class="budget">
+      <span>{t.budget}</span>
+      <select
+        value={String(minutes)}
+        disabled={disabled}
+        onChange={event => onMinutes(Number(event.currentTarget.value))}
+      >
+        {BUDGET_MINUTES.map(value => (
+          <option key={value} value={String(value)}>
+            {t.budgetFor(value, money(budgetFor(price, value) ?? 0n, price.asset))}
+          </option>
+        ))}
+        <option value="0">{t.budgetNone}</option>
+      </select>
+    </label>
+  )
+}
+
+/** Opens a session with that budget and pays, or goes on with the one that is open. */
+export function PayButton({ payment, budget }: { payment: Payment; budget: bigint | undefined }) {
   const { state, busy } = payment
   return (
     <button
@@ -80,8 +116,9 @@ export function PayButton({ payment, budget }: { payment: Payment; budget?: bigi
   )
 }
 
-/** At least one unit, so that a very cheap stream has a budget at all. */
-function budgetFor(price: Price, minutes: number): bigint {
+/** What so many minutes cost; at least one unit, so that a very cheap stream has a budget at all. */
+export function budgetFor(price: Price, minutes: number): bigint | undefined {
+  if (minutes === 0) return undefined
   const amount = due(price, BigInt(minutes) * 60_000n)
   return amount > 0n ? amount : 1n
 }

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { texts } from '../texts.ts'
 import { openPlayback } from './playback.ts'
@@ -12,16 +11,16 @@ interface PlayerProps {
   run: boolean
   poster?: string
   onState: (state: PlaybackState) => void
-  /** Shown over the picture. */
-  children?: ComponentChildren
 }
 
 /** The video, its quality and its sound. A new ticket is taken without interrupting what plays. */
-export function Player({ url, ticket, run, poster, onState, children }: PlayerProps) {
+export function Player({ url, ticket, run, poster, onState }: PlayerProps) {
   const video = useRef<HTMLVideoElement>(null)
   const [playback, setPlayback] = useState<Playback | undefined>(undefined)
   const [heights, setHeights] = useState<readonly number[]>([])
   const [muted, setMuted] = useState(false)
+  // Controls over a picture that is not there yet would only be in the way.
+  const [shown, setShown] = useState(false)
 
   useEffect(() => {
     const element = video.current
@@ -56,8 +55,13 @@ export function Player({ url, ticket, run, poster, onState, children }: PlayerPr
   return (
     <div class="player">
       {/* biome-ignore lint/a11y/useMediaCaption: live video has no captions of its own */}
-      <video ref={video} controls playsInline poster={poster} />
-      {children}
+      <video
+        ref={video}
+        controls={shown}
+        playsInline
+        poster={poster}
+        onPlaying={() => setShown(true)}
+      />
       {muted && run && (
         <button type="button" class="button unmute" onClick={unmute}>
           {texts.watch.unmute}

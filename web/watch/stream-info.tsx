@@ -24,10 +24,12 @@ export function StreamInfo({ stream }: { stream: Stream }) {
             <Name pubkey={stream.host} />
           </p>
         </div>
-        <Badge phase={stream.phase} />
-        <button type="button" class="button quiet" onClick={share} aria-live="polite">
-          {copied ? texts.app.copied : texts.watch.share}
-        </button>
+        <div class="info-side">
+          <Badge phase={stream.phase} />
+          <button type="button" class="button quiet" onClick={share} aria-live="polite">
+            {copied ? texts.app.copied : texts.watch.share}
+          </button>
+        </div>
       </div>
       {stream.summary && <p class="summary">{stream.summary}</p>}
       {stream.hashtags.length > 0 && (

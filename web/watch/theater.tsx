@@ -4,7 +4,7 @@ import { isPaid } from '../../events/index.ts'
 import { useApp } from '../app/app.ts'
 import { pictureUrl } from '../app/format.ts'
 import { Curtain, curtainFor } from './curtain.tsx'
-import { PayPanel } from './pay-panel.tsx'
+import { budgetFor, PayPanel } from './pay-panel.tsx'
 import { Player } from './player.tsx'
 import { atOrigin, ticketOf } from './ticket.ts'
 import type { Payment } from './use-payment.ts'
@@ -18,6 +18,8 @@ import type { PlaybackState } from './video.ts'
 export function Theater({ stream, payment }: { stream: Stream; payment: Payment }) {
   const { origin } = useApp()
   const [playback, setPlayback] = useState<PlaybackState>('loading')
+  const [seen, setSeen] = useState(false)
+  const [minutes, setMinutes] = useState(60)
   const grant = payment.state?.grant
   const preview = usePreview(stream, playback, grant !== undefined)
   // A refused ticket stays refused until there is another one, or more is paid.
@@ -35,9 +37,11 @@ export function Theater({ stream, payment }: { stream: Stream; payment: Payment 
   latest.current = attempt
   const changed = (next: PlaybackState) => {
     setPlayback(next)
+    if (next === 'playing') setSeen(true)
     if (next === 'unpaid' || next === 'too-many') setRefused(latest.current)
   }
-  const curtain = curtainFor({ stream, payment, playback, run, preview })
+  const curtain = curtainFor({ stream, payment, playback, run, seen, preview })
+  const budget = isPaid(stream) ? budgetFor(stream.price, minutes) : undefined
   return (
     <>
       <div class="screen">
@@ -50,14 +54,20 @@ export function Theater({ stream, payment }: { stream: Stream; payment: Payment 
             onState={changed}
           />
         )}
-        {curtain && <Curtain {...curtain} stream={stream} payment={payment} />}
+        {curtain && <Curtain {...curtain} stream={stream} payment={payment} budget={budget} />}
         {preview.left !== undefined && run && !grant && (
           <p class="preview-left" role="timer">
             {preview.text}
           </p>
         )}
       </div>
-      <PayPanel stream={stream} payment={payment} />
+      <PayPanel
+        stream={stream}
+        payment={payment}
+        minutes={minutes}
+        onMinutes={setMinutes}
+        offered={curtain?.pay ?? false}
+      />
     </>
   )
 }
