@@ -1,7 +1,11 @@
 import {
   kinds,
   type NostrEvent,
+  parseStreamAccept,
+  parseStreamFlowControl,
+  parseStreamReceipt,
   type Rate,
+  streamCloseTemplate,
   type TimeUnit,
   tagValue,
   type ViewerGrant,
@@ -9,7 +13,7 @@ import {
 import { OpenRejected, RelayRefused, RelayTimeout, SignerMissing, sentenceOf } from './errors.ts'
 import type { RelayClient } from './relay-client.ts'
 import { nextTotal, type PaySchedule } from './schedule.ts'
-import { streamCloseTemplate, streamMoneyTemplate } from './templates.ts'
+import { streamMoneyTemplate } from './templates.ts'
 
 /** Where a payment session stands, as its viewer sees it. */
 export interface SessionState {
@@ -139,16 +143,16 @@ export class Session {
     if (this.#state.phase === 'closed') return
     this.pause()
     const { relay, self, open, address } = this.#options
-    const template = streamCloseTemplate({
+    const account = {
       session: this.id,
       streamId: tagValue(open, 'stream_id') ?? '',
-      payee: self,
+      to: self,
       address,
-      reason: 'cancelled',
+      reason: 'cancelled' as const,
       finalSent: this.#totalSent,
       finalReceived: this.#state.totalReceived,
-      createdAt: now(),
-    })
+    }
+    const template = streamCloseTemplate(account, now())
     await relay.send(template)
     this.#finish()
   }
@@ -223,20 +227,16 @@ export class Session {
   #received(event: NostrEvent, settle: (error?: Error) => void): void {
     switch (event.kind) {
       case kinds.StreamAccept:
-        if (tagValue(event, 'status') === 'rejected') {
-          settle(new OpenRejected(event.content))
-          break
-        }
-        this.#maxReceive = amountOf(event, 'max_receive')
-        if (this.#state.phase === 'opening') this.#become({ phase: 'open' })
-        settle()
+        this.#answered(event, settle)
         break
       case kinds.StreamReceipt:
         this.#receipt(event)
         break
-      case kinds.StreamFlowControl:
-        this.#maxReceive = amountOf(event, 'max_receive') ?? this.#maxReceive
+      case kinds.StreamFlowControl: {
+        const flow = parseStreamFlowControl(event)
+        if (flow.ok) this.#maxReceive = flow.value.maxReceive
         break
+      }
       case kinds.StreamClose:
         this.#finish(event.content || undefined)
         settle(new OpenRejected(event.content || 'this payment session is over'))
@@ -247,17 +247,26 @@ export class Session {
     }
   }
 
+  #answered(event: NostrEvent, settle: (error?: Error) => void): void {
+    const accept = parseStreamAccept(event)
+    if (!accept.ok || accept.value.status === 'rejected') {
+      settle(new OpenRejected(accept.ok ? accept.value.message : accept.msg))
+      return
+    }
+    this.#maxReceive ??= accept.value.maxReceive
+    if (this.#state.phase === 'opening') this.#become({ phase: 'open' })
+    settle()
+  }
+
   #receipt(event: NostrEvent): void {
-    const sequence = amountOf(event, 'sequence') ?? 0n
-    if (sequence < this.#receipted) return
+    const receipt = parseStreamReceipt(event)
+    if (!receipt.ok || receipt.value.sequence < this.#receipted) return
+    const { sequence, totalReceived, paidUntil } = receipt.value
     this.#receipted = sequence
     if (sequence > this.#sequence) this.#sequence = sequence
-    const totalReceived = amountOf(event, 'total_received') ?? 0n
     if (totalReceived > this.#totalSent) this.#totalSent = totalReceived
-    const paidUntil = Number(tagValue(event, 'paid_until') ?? 0)
     const since = this.#stored ? now() : event.created_at
-    const ms = (paidUntil - since) * 1000
-    this.#lead = { ms: Math.max(0, ms), at: performance.now() }
+    this.#lead = { ms: Math.max(0, paidUntil - since) * 1000, at: performance.now() }
     this.#become({ totalReceived, paidUntil })
   }
 

@@ -1,5 +1,4 @@
-import type { CloseReason, EventTemplate, Purpose, Rate } from '../events/index.ts'
-import { kinds } from '../events/index.ts'
+import { type EventTemplate, kinds, type Purpose, type Rate } from '../events/index.ts'
 
 /** The 5610 that asks for a session. */
 export const streamOpenTemplate = (open: {
@@ -46,21 +45,6 @@ export const streamMoneyTemplate = (
     ['sequence', String(money.sequence)],
     ['total_sent', String(money.totalSent)],
     ['expiration', String(money.createdAt + 86_400)],
-  ],
-  content: '',
-})
-
-/** The 5615 that ends it. */
-export const streamCloseTemplate = (
-  close: InSession & { reason: CloseReason; finalSent: bigint; finalReceived: bigint },
-): EventTemplate => ({
-  kind: kinds.StreamClose,
-  created_at: close.createdAt,
-  tags: [
-    ...sessionTags(close),
-    ['reason', close.reason],
-    ['final_sent', String(close.finalSent)],
-    ['final_received', String(close.finalReceived)],
   ],
   content: '',
 })

@@ -1,0 +1,84 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { nextTotal } from '../../client/schedule.ts'
+import { MAX_AMOUNT } from '../../events/index.ts'
+import {
+  duration,
+  fullPriceText,
+  money,
+  pictureUrl,
+  priceText,
+  watchPath,
+  when,
+} from '../../web/app/format.ts'
+import { routeOf } from '../../web/app/router.ts'
+import { showOf } from '../../web/discover/my-show.ts'
+import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
+
+const test = suite('pages')
+const address = `30311:${'a'.repeat(64)}:my:show`
+
+test('a stream’s page is found again by its path', () => {
+  assert.equal(routeOf(watchPath(address)), { page: 'watch', address })
+  assert.equal(routeOf('/'), { page: 'discover' })
+  for (const path of ['/watch/', '/watch/naddr1qqq', '/watch/<script>', '/admin'])
+    assert.equal(routeOf(path), { page: 'unknown' }, path)
+})
+
+test('a new ticket takes the place of the old one, and of nothing else', () => {
+  const url = 'http://x/p/old.token/480p/seg1.m4s'
+  assert.is(ticketOf(url), 'old.token')
+  assert.is(withTicket(url, 'new'), 'http://x/p/new/480p/seg1.m4s')
+  assert.is(withTicket('https://cdn.example/live.m3u8', 'new'), 'https://cdn.example/live.m3u8')
+  assert.is(
+    atOrigin('http://127.0.0.1:7777/p/t/master.m3u8', 'https://r.example'),
+    'https://r.example/p/t/master.m3u8',
+  )
+})
+
+test('prices and times are said in words', () => {
+  const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
+  assert.is(fullPriceText(price), '10 credits a second, 36,000 credits an hour')
+  assert.is(fullPriceText({ ...price, unit: 'hour' }), '10 credits an hour')
+  assert.is(priceText({ amount: 1n, unit: 'minute', asset: 'CREDIT' }), '1 credit a minute')
+  assert.is(money(21_000n, 'SAT'), '21,000 SAT')
+  assert.is(duration(3723), '1:02:03')
+  assert.is(duration(7), '0:07')
+  assert.is(when(7200, 0), 'in 2 hours')
+})
+
+test('pictures are shown over https only', () => {
+  assert.is(pictureUrl('https://x.example/a.png'), 'https://x.example/a.png')
+  for (const url of ['http://x/a.png', 'javascript:alert(1)', 'data:image/png;base64,', 'x', ''])
+    assert.is(pictureUrl(url), undefined, url)
+})
+
+test('the form’s words become an announcement, or a sentence', () => {
+  const input = { title: ' Jazz ', amount: '10', unit: 'second' as const, preview: '30' }
+  const show = showOf(input)
+  assert.ok(typeof show === 'object')
+  if (typeof show === 'object') {
+    assert.is(show.title, 'Jazz')
+    assert.is(show.price?.amount, 10n)
+    assert.is(show.freePreviewSeconds, 30)
+  }
+  const free = showOf({ ...input, amount: '0' })
+  assert.is(typeof free === 'object' && free.price, undefined)
+  for (const amount of ['', '-1', '1.5', '0x10', '1e3'])
+    assert.type(showOf({ ...input, amount }), 'string')
+  for (const preview of ['-1', '3601', '1.5', 'x'])
+    assert.type(showOf({ ...input, preview }), 'string')
+})
+
+test('a schedule keeps its buffer, rounds up, and stays within its budget', () => {
+  const rate = { amount: 10n, unit: 'second' as const }
+  const schedule = { bufferSeconds: 12, everySeconds: 4, budget: MAX_AMOUNT }
+  assert.is(nextTotal(rate, schedule, 0n, 0), 120n)
+  assert.is(nextTotal(rate, schedule, 20n, 2_000), 120n)
+  assert.is(nextTotal(rate, schedule, 120n, 12_000), 120n)
+  assert.is(nextTotal(rate, { ...schedule, budget: 100n }, 90n, 0), 100n)
+  assert.is(nextTotal(rate, { ...schedule, budget: 100n }, 100n, 0), 100n)
+  assert.is(nextTotal({ amount: 1n, unit: 'hour' }, schedule, 0n, 0), 1n)
+})
+
+test.run()
