@@ -1,6 +1,7 @@
 import {
   kinds,
   type NostrEvent,
+  parseAmount,
   parseStreamAccept,
   parseStreamFlowControl,
   parseStreamReceipt,
@@ -12,8 +13,9 @@ import {
 } from '../events/index.ts'
 import { OpenRejected, RelayRefused, RelayTimeout, SignerMissing, sentenceOf } from './errors.ts'
 import type { RelayClient } from './relay-client.ts'
-import { nextTotal, type PaySchedule } from './schedule.ts'
+import type { PaySchedule } from './schedule.ts'
 import { streamMoneyTemplate } from './templates.ts'
+import { type Voucher, vouchers } from './vouchers.ts'
 
 /** Where a payment session stands, as its viewer sees it. */
 export interface SessionState {
@@ -22,7 +24,7 @@ export interface SessionState {
    * spent: the budget is used up. blocked: the relay refuses to go on, `problem` says why. closed: over.
    */
   readonly phase: 'opening' | 'open' | 'paying' | 'spent' | 'blocked' | 'closed'
-  /** Received by the payee, in the asset's smallest unit. */
+  /** Received by the payee, in the asset's smallest unit; once it is closed, what the payee keeps. */
   readonly totalReceived: bigint
   /** Watching is paid for up to here, unix seconds of the relay's clock. */
   readonly paidUntil?: number
@@ -44,35 +46,39 @@ export interface SessionOptions {
   readonly onChange: (state: SessionState) => void
 }
 
-/** A receipt that does not come although the payment was taken holds the next payment back for so long. */
-const RECEIPT_WAIT_MS = 10_000
+const ANSWER_WAIT_MS = 15_000
+/** How long a close waits for the payee's account; the session is over without it as well. */
+const ACCOUNT_WAIT_MS = 2_000
+
+const answers: readonly number[] = [
+  kinds.StreamAccept,
+  kinds.StreamReceipt,
+  kinds.StreamFlowControl,
+  kinds.StreamClose,
+  kinds.AccessGrant,
+]
 
 /** One payment session, from 5610 to 5615: pays by its schedule, follows receipts and grants. Made by `viewer`. */
 export class Session {
   readonly id: string
   readonly #options: SessionOptions
+  readonly #book: ReturnType<typeof vouchers>
   #state: SessionState = { phase: 'opening', totalReceived: 0n }
   #schedule: PaySchedule
-  #totalSent = 0n
-  #sequence = 0n
-  #maxReceive: bigint | undefined
-  /** Paid-ahead time as the newest receipt gave it, and when it came (ms, monotonic): no clock of ours in it. */
-  #lead = { ms: 0, at: 0 }
-  /** Sequences that the relay has taken, and that it has given a receipt for. */
-  #acknowledged = 0n
-  #receipted = 0n
-  /** True until the stored events are through: a receipt among them is as old as it is. */
-  #stored = true
-  #sentAt = 0
-  #unanswered: NostrEvent | undefined
+  /** A payment that the relay has not answered yet. */
+  #unanswered: { event: NostrEvent; voucher: Voucher } | undefined
   #busy = false
   #timer: ReturnType<typeof setInterval> | undefined
-  #end: () => void = () => {}
   #grantAt = 0
+  /** True until the stored events are through: a receipt among them is as old as it is. */
+  #stored = true
+  #unsubscribe: () => void = () => {}
+  #accounted: () => void = () => {}
 
   constructor(options: SessionOptions) {
     this.#options = options
     this.#schedule = options.schedule
+    this.#book = vouchers(options.rate)
     this.id = options.open.id
   }
 
@@ -87,27 +93,16 @@ export class Session {
   async start(known: boolean): Promise<void> {
     const { relay, self, open } = this.#options
     const me = await relay.signer.pubkey()
-    const mine = {
-      kinds: [
-        kinds.StreamAccept,
-        kinds.StreamReceipt,
-        kinds.StreamFlowControl,
-        kinds.StreamClose,
-        kinds.AccessGrant,
-      ],
-      authors: [self],
-      '#p': [me],
-      '#e': [this.id],
-    }
+    const filter = { kinds: answers, authors: [self], '#p': [me], '#e': [this.id] }
     try {
       await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new RelayTimeout()), 15_000)
+        const timer = setTimeout(() => reject(new RelayTimeout()), ANSWER_WAIT_MS)
         const settle = (error?: Error) => {
           clearTimeout(timer)
           if (error) reject(error)
           else resolve()
         }
-        this.#end = relay.subscribe([mine], {
+        this.#unsubscribe = relay.subscribe([filter], {
           onEvent: event => this.#received(event, settle),
           onEose: () => {
             this.#stored = false
@@ -149,32 +144,31 @@ export class Session {
       to: self,
       address,
       reason: 'cancelled' as const,
-      finalSent: this.#totalSent,
+      finalSent: this.#book.totalSent(),
       finalReceived: this.#state.totalReceived,
     }
-    const template = streamCloseTemplate(account, now())
-    await relay.send(template)
+    const accounted = new Promise<void>(resolve => {
+      this.#accounted = resolve
+      setTimeout(resolve, ACCOUNT_WAIT_MS)
+    })
+    await relay.send(streamCloseTemplate(account, now()))
+    this.#become({ grant: undefined })
+    await accounted
     this.#finish()
   }
 
   /** Lets go of it without a word to the relay: the page is left. It can be resumed. */
   leave(): void {
     clearInterval(this.#timer)
-    this.#end()
-  }
-
-  /** Milliseconds that are still paid for. */
-  #leadMs(): number {
-    return Math.max(0, this.#lead.ms - (performance.now() - this.#lead.at))
+    this.#unsubscribe()
   }
 
   async #tick(): Promise<void> {
     if (this.#busy || this.#state.phase !== 'paying') return
-    const waiting = this.#receipted < this.#acknowledged
-    if (waiting && performance.now() - this.#sentAt < RECEIPT_WAIT_MS) return
     this.#busy = true
     try {
-      await this.#payOnce()
+      this.#unanswered ??= await this.#nextPayment()
+      if (this.#unanswered) await this.#send(this.#unanswered)
     } catch (error) {
       // No answer in time: the same event goes out again at the next tick, it can only count once.
       if (!(error instanceof RelayTimeout)) this.#block(error)
@@ -183,16 +177,10 @@ export class Session {
     }
   }
 
-  async #payOnce(): Promise<void> {
-    const { relay } = this.#options
-    const event = this.#unanswered ?? (await this.#nextPayment())
-    if (!event) return
-    this.#unanswered = event
-    this.#sentAt = performance.now()
+  async #send({ event, voucher }: { event: NostrEvent; voucher: Voucher }): Promise<void> {
     try {
-      await relay.publish(event)
-      this.#totalSent = amountOf(event, 'total_sent') ?? this.#totalSent
-      this.#acknowledged = amountOf(event, 'sequence') ?? this.#acknowledged
+      await this.#options.relay.publish(event)
+      this.#book.accepted(voucher, performance.now())
       this.#unanswered = undefined
     } catch (error) {
       if (error instanceof RelayRefused) this.#unanswered = undefined
@@ -200,28 +188,18 @@ export class Session {
     }
   }
 
-  async #nextPayment(): Promise<NostrEvent | undefined> {
-    const { relay, self, open, address, rate } = this.#options
-    const wanted = nextTotal(rate, this.#schedule, this.#totalSent, this.#leadMs())
-    const most = this.#maxReceive
-    const total = most !== undefined && most < wanted ? most : wanted
-    if (total <= this.#totalSent) {
-      const spent = this.#totalSent >= this.#schedule.budget
-      if (spent && this.#leadMs() === 0) this.#stop({ phase: 'spent' })
-      return undefined
+  async #nextPayment() {
+    const next = this.#book.next(this.#schedule, performance.now())
+    if (next.do === 'spent') this.#stop({ phase: 'spent' })
+    if (next.do !== 'pay') return undefined
+    const { voucher } = next
+    const { relay, self, open, address } = this.#options
+    const streamId = tagValue(open, 'stream_id') ?? ''
+    const common = { session: this.id, streamId, payee: self, address, createdAt: now() }
+    return {
+      event: await relay.signer.sign(streamMoneyTemplate({ ...common, ...voucher })),
+      voucher,
     }
-    this.#sequence += 1n
-    return relay.signer.sign(
-      streamMoneyTemplate({
-        session: this.id,
-        streamId: tagValue(open, 'stream_id') ?? '',
-        payee: self,
-        address,
-        sequence: this.#sequence,
-        totalSent: total,
-        createdAt: now(),
-      }),
-    )
   }
 
   #received(event: NostrEvent, settle: (error?: Error) => void): void {
@@ -234,11 +212,11 @@ export class Session {
         break
       case kinds.StreamFlowControl: {
         const flow = parseStreamFlowControl(event)
-        if (flow.ok) this.#maxReceive = flow.value.maxReceive
+        if (flow.ok) this.#book.limit(flow.value.maxReceive)
         break
       }
       case kinds.StreamClose:
-        this.#finish(event.content || undefined)
+        this.#closed(event)
         settle(new OpenRejected(event.content || 'this payment session is over'))
         break
       case kinds.AccessGrant:
@@ -253,21 +231,27 @@ export class Session {
       settle(new OpenRejected(accept.ok ? accept.value.message : accept.msg))
       return
     }
-    this.#maxReceive ??= accept.value.maxReceive
+    this.#book.firstLimit(accept.value.maxReceive)
     if (this.#state.phase === 'opening') this.#become({ phase: 'open' })
     settle()
   }
 
   #receipt(event: NostrEvent): void {
     const receipt = parseStreamReceipt(event)
-    if (!receipt.ok || receipt.value.sequence < this.#receipted) return
-    const { sequence, totalReceived, paidUntil } = receipt.value
-    this.#receipted = sequence
-    if (sequence > this.#sequence) this.#sequence = sequence
-    if (totalReceived > this.#totalSent) this.#totalSent = totalReceived
-    const since = this.#stored ? now() : event.created_at
-    this.#lead = { ms: Math.max(0, paidUntil - since) * 1000, at: performance.now() }
-    this.#become({ totalReceived, paidUntil })
+    if (!receipt.ok) return
+    const { totalReceived, paidUntil } = receipt.value
+    const aheadMs = (paidUntil - (this.#stored ? now() : event.created_at)) * 1000
+    if (this.#book.receipt(receipt.value, aheadMs, performance.now()))
+      this.#become({ totalReceived, paidUntil })
+  }
+
+  /** The payee's account: what it keeps. */
+  #closed(event: NostrEvent): void {
+    const kept = parseAmount(tagValue(event, 'final_received'))
+    if (kept !== undefined) this.#become({ totalReceived: kept })
+    const mine = tagValue(event, 'reason') === 'cancelled'
+    this.#accounted()
+    this.#finish(mine ? undefined : event.content || undefined)
   }
 
   async #granted(event: NostrEvent): Promise<void> {
@@ -276,11 +260,10 @@ export class Session {
     try {
       const { relay, self } = this.#options
       const grant = JSON.parse(await relay.signer.decrypt(self, event.content)) as ViewerGrant
-      this.#become({ grant })
+      if (this.#state.phase !== 'closed') this.#become({ grant })
     } catch (error) {
-      this.#block(
-        error instanceof SyntaxError ? new SignerMissing('The access grant is unreadable.') : error,
-      )
+      const unreadable = new SignerMissing('The access grant is unreadable.')
+      this.#block(error instanceof SyntaxError ? unreadable : error)
     }
   }
 
@@ -295,18 +278,13 @@ export class Session {
 
   #finish(problem?: string): void {
     this.leave()
-    this.#become({ phase: 'closed', problem, grant: undefined })
+    if (this.#state.phase !== 'closed') this.#become({ phase: 'closed', problem, grant: undefined })
   }
 
   #become(change: Partial<SessionState>): void {
     this.#state = { ...this.#state, ...change }
     this.#options.onChange(this.#state)
   }
-}
-
-function amountOf(event: NostrEvent, name: string): bigint | undefined {
-  const text = tagValue(event, name)
-  return text !== undefined && /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
 }
 
 const now = (): number => Math.floor(Date.now() / 1000)

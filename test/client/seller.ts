@@ -15,7 +15,20 @@ export function seller(server: WireServer, self: LocalSigner, settings: { balanc
   server.onEvent = event => {
     if (event.kind === kinds.StreamOpen) void accept(event)
     if (event.kind === kinds.StreamMoney) return money(event)
+    if (event.kind === kinds.StreamClose) void settle(event)
     return undefined
+  }
+
+  /** The payee's account: what was not used goes back. */
+  async function settle(close: NostrEvent): Promise<void> {
+    await put({
+      kind: kinds.StreamClose,
+      tags: [
+        ...common(tagValue(close, 'e') ?? '', close),
+        ['reason', 'cancelled'],
+        ['final_received', String(received / 2n)],
+      ],
+    })
   }
 
   async function accept(open: NostrEvent): Promise<void> {

@@ -128,6 +128,7 @@ test('close tells the relay and forgets the grant', async context => {
   assert.is(session.state.phase, 'closed')
   assert.is(session.state.grant, undefined)
   assert.is(states.at(-1)?.phase, 'closed')
+  assert.is(session.state.totalReceived, 60n, 'what the payee keeps')
   const close = context.server.received.find(({ kind }) => kind === kinds.StreamClose)
   assert.is(close && tagValue(close, 'reason'), 'cancelled')
   const before = totals(context).length
