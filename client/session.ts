@@ -68,6 +68,7 @@ export class Session {
   /** A payment that the relay has not answered yet. */
   #unanswered: { event: NostrEvent; voucher: Voucher } | undefined
   #busy = false
+  #mayTryAgain = false
   #timer: ReturnType<typeof setInterval> | undefined
   #grantAt = 0
   /** True until the stored events are through: a receipt among them is as old as it is. */
@@ -171,7 +172,7 @@ export class Session {
       if (this.#unanswered) await this.#send(this.#unanswered)
     } catch (error) {
       // No answer in time: the same event goes out again at the next tick, it can only count once.
-      if (!(error instanceof RelayTimeout)) this.#block(error)
+      if (!(error instanceof RelayTimeout) && !this.#mayTryAgain) this.#block(error)
     } finally {
       this.#busy = false
     }
@@ -182,8 +183,11 @@ export class Session {
       await this.#options.relay.publish(event)
       this.#book.accepted(voucher, performance.now())
       this.#unanswered = undefined
+      this.#mayTryAgain = false
     } catch (error) {
       if (error instanceof RelayRefused) this.#unanswered = undefined
+      // The payee answers a voucher above its limit with a new limit, once.
+      this.#mayTryAgain = voucher.asksForMore && !this.#mayTryAgain
       throw error
     }
   }

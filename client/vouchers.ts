@@ -5,6 +5,8 @@ import { nextTotal, type PaySchedule } from './schedule.ts'
 export interface Voucher {
   readonly sequence: bigint
   readonly totalSent: bigint
+  /** It goes above what the payee takes for now: a refusal is expected, and a new limit with it (5614). */
+  readonly asksForMore: boolean
 }
 
 /** `pay`: this voucher is due. `later`: enough is paid, or an answer is awaited. `spent`: the budget is used up. */
@@ -39,11 +41,13 @@ export function vouchers(rate: Rate<TimeUnit>) {
     next(schedule: PaySchedule, now: number): Next {
       if (receipted < taken && now - takenAt < RECEIPT_WAIT_MS) return { do: 'later' }
       const wanted = nextTotal(rate, schedule, totalSent, leadMs(now))
-      const total = maxReceive !== undefined && maxReceive < wanted ? maxReceive : wanted
+      const limit = maxReceive ?? wanted
+      const asksForMore = limit <= totalSent && wanted > limit
+      const total = wanted > limit && !asksForMore ? limit : wanted
       if (total > totalSent) {
         // A sequence is used once, also when it was refused: what it stood for is never said twice.
         lastSequence += 1n
-        return { do: 'pay', voucher: { sequence: lastSequence, totalSent: total } }
+        return { do: 'pay', voucher: { sequence: lastSequence, totalSent: total, asksForMore } }
       }
       const spent = totalSent >= schedule.budget && leadMs(now) === 0
       return { do: spent ? 'spent' : 'later' }

@@ -9,7 +9,11 @@ import {
 import type { WireServer } from './wire-server.ts'
 
 /** What a relay that sells a stream at 10 a second answers, as docs/events.md says. */
-export function seller(server: WireServer, self: LocalSigner, settings: { balance: bigint }) {
+export function seller(
+  server: WireServer,
+  self: LocalSigner,
+  settings: { balance: bigint; limit?: bigint },
+) {
   let from = 0
   let received = 0n
   server.onEvent = event => {
@@ -34,18 +38,37 @@ export function seller(server: WireServer, self: LocalSigner, settings: { balanc
   async function accept(open: NostrEvent): Promise<void> {
     await put({
       kind: kinds.StreamAccept,
-      tags: [...common(open.id, open), ['status', 'accepted'], ['max_receive', '1000000']],
+      tags: [
+        ...common(open.id, open),
+        ['status', 'accepted'],
+        ['max_receive', String(settings.limit ?? 1_000_000n)],
+      ],
     })
   }
 
   function money(event: NostrEvent): string | undefined {
     const total = BigInt(tagValue(event, 'total_sent') ?? '0')
     if (total > settings.balance) return 'restricted: your balance is used up'
+    if (settings.limit !== undefined && total > settings.limit) {
+      void raise(event, total)
+      return 'restricted: this is above max_receive'
+    }
     from ||= now()
     const paid = total - received
     received = total
     void receipt(event, paid)
     return undefined
+  }
+
+  /** The new limit comes after the refusal that it belongs to, or before: the viewer must not care. */
+  async function raise(event: NostrEvent, total: bigint): Promise<void> {
+    settings.limit = total + 1000n
+    const tags = [
+      ['max_receive', String(settings.limit)],
+      ['current_offset', String(received)],
+    ]
+    const open = tagValue(event, 'e') ?? ''
+    await put({ kind: kinds.StreamFlowControl, tags: [...common(open, event), ...tags] })
   }
 
   async function receipt(event: NostrEvent, paid: bigint): Promise<void> {

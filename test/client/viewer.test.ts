@@ -105,6 +105,15 @@ test('never more than the budget is promised', async context => {
   await session.close()
 })
 
+test('at the payee’s limit the viewer asks for more, and goes on', async context => {
+  seller(context.server, self, { balance: 10_000n, limit: 121n })
+  const { session, states } = await open(context)
+  session.pay()
+  await until(() => session.state.totalReceived > 125n)
+  assert.not(states.some(({ phase }) => phase === 'blocked'))
+  await session.close()
+})
+
 test('an empty balance blocks the session with the relay’s sentence, and paying may be tried again', async context => {
   const settings = { balance: 50n }
   seller(context.server, self, settings)
