@@ -1,4 +1,5 @@
 import type { Filter } from '../../../events/index.ts'
+import { tagConditions } from '../../filter.ts'
 
 /** One SELECT over events for a filter; `@limit` is bound at each run. */
 export interface Plan {
@@ -11,19 +12,6 @@ const MAX_ARMS = 64
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 const marks = (values: readonly unknown[]): string => values.map(() => '?').join(',')
-
-/** True for a filter that can match nothing: an empty list asks for none of its kind. */
-export const isImpossible = (filter: Filter): boolean =>
-  Object.values(filter).some(value => Array.isArray(value) && value.length === 0)
-
-/** The single-letter tag conditions of a filter: their letter and values. */
-export function tagConditions(filter: Filter): { letter: string; values: readonly string[] }[] {
-  return Object.entries(filter).flatMap(([name, values]) =>
-    name.length === 2 && name[0] === '#' && Array.isArray(values)
-      ? [{ letter: name.slice(1), values: [...new Set(values as string[])] }]
-      : [],
-  )
-}
 
 /**
  * Plans a filter: by id, else by its rarest-looking index (tag, author, kind, time). Where an index must be
@@ -50,7 +38,7 @@ export function planFilter(filter: Filter, now: number): Plan {
     return select('event e', where, params)
   }
 
-  const [first, ...rest] = tags.sort((a, b) => a.values.length - b.values.length)
+  const [first, ...rest] = tags
   if (first) {
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)

@@ -1,7 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Filter } from '../../../events/index.ts'
+import { isImpossible } from '../../filter.ts'
 import type { CountResult, QueryOptions, QueryResult, Visibility } from '../store.ts'
-import { isImpossible, type Plan, planFilter } from './plan.ts'
+import { type Plan, planFilter } from './plan.ts'
 
 interface Row {
   created_at: number

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import { Registry } from 'prom-client'
+import { isEphemeral, type NostrEvent } from '../events/index.ts'
+import type { Clock, Hooks, Host, Logger, Plugin, Policy, Service } from '../plugins/plugin.ts'
+import { describeIssue, type LoadedConfig } from './config/config.ts'
+import { blockName } from './loader.ts'
+import type { Signer } from './signer.ts'
+import type { RelayStore } from './store/store.ts'
+
+/** A plugin that has been set up. */
+export interface LoadedPlugin {
+  readonly name: string
+  readonly hooks: Hooks
+  readonly metrics: Registry
+}
+
+/** Sets plugins up, one after the other, each with a Host of its own. */
+export function pluginHost(options: {
+  store: RelayStore
+  signer: Signer
+  clock: Clock
+  log: Logger
+  dataDir: string
+  urls: Host['urls']
+  loaded: LoadedConfig
+  /** Passes an event on that is not stored. */
+  broadcast(event: NostrEvent): void
+}) {
+  const { store, signer, clock, loaded } = options
+  const services = new Map<string, unknown>()
+
+  function hostFor(plugin: string, metrics: Registry): Host {
+    const own = store.forPlugin(plugin)
+    return {
+      self: signer.self,
+      urls: options.urls,
+      dataDir: options.dataDir,
+      store: own,
+      clock,
+      log: withPlugin(options.log, plugin),
+      metrics,
+      sign: signer.sign,
+      async publish(template) {
+        const event = signer.sign(template)
+        if (isEphemeral(event.kind)) options.broadcast(event)
+        else await own.transaction(tx => tx.putEvent(event))
+        return event
+      },
+      encrypt: signer.encrypt,
+      decrypt: signer.decrypt,
+      signDigest: signer.signDigest,
+      random: bytes => randomBytes(bytes),
+      provide<T>(service: Service<T>, value: T) {
+        if (services.has(service.name))
+          throw new Error(`plugin ${plugin}: ${service.name} is provided by another plugin already`)
+        services.set(service.name, value)
+      },
+      use<T>(service: Service<T>): T {
+        if (!services.has(service.name))
+          throw new Error(`plugin ${plugin} needs ${service.name}, which no loaded plugin provides`)
+        return services.get(service.name) as T
+      },
+    }
+  }
+
+  return {
+    async setup(plugin: Plugin): Promise<LoadedPlugin> {
+      const block = blockName(plugin.name)
+      const read = plugin.options.safeParse(loaded.blocks[block] ?? {})
+      if (!read.success)
+        throw new Error(describeIssue(read.error.issues[0], loaded.file, loaded.lineOf, [block]))
+      const metrics = new Registry()
+      const hooks = await plugin.setup(hostFor(plugin.name, metrics), read.data)
+      return { name: plugin.name, hooks, metrics }
+    },
+  }
+}
+
+/** What the relay needs of all its plugins together. Two that own the same kind are a mistake. */
+export function combine(plugins: readonly LoadedPlugin[]) {
+  const handles = new Map<number, NonNullable<Hooks['handles']>[number]>()
+  const wanted = new Map<number, string[]>()
+  for (const { name, hooks } of plugins) {
+    for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
+      if (handles.has(Number(kind)))
+        throw new Error(`plugin ${name}: kind ${kind} is handled by another plugin already`)
+      handles.set(Number(kind), handler)
+    }
+    for (const kind of Object.keys(hooks.onStored ?? {}))
+      wanted.set(Number(kind), [...(wanted.get(Number(kind)) ?? []), name])
+  }
+  return {
+    handles,
+    policies: plugins.flatMap(({ hooks }): readonly Policy[] => hooks.policies ?? []),
+    jobsFor: (kind: number): readonly string[] => wanted.get(kind) ?? [],
+    info: () => Object.assign({}, ...plugins.map(({ hooks }) => hooks.info?.() ?? {})),
+  }
+}
+
+function withPlugin(log: Logger, plugin: string): Logger {
+  return {
+    debug: (fields, text) => log.debug({ plugin, ...fields }, text),
+    info: (fields, text) => log.info({ plugin, ...fields }, text),
+    warn: (fields, text) => log.warn({ plugin, ...fields }, text),
+    error: (fields, text) => log.error({ plugin, ...fields }, text),
+  }
+}

@@ -1,0 +1,42 @@
+import type { Config } from './config/config.ts'
+
+/** The NIPs that this relay speaks. */
+const NIPS = [1, 9, 11, 40, 42, 44, 45, 53, 59, 62, 67, 70]
+const SOFTWARE = 'https://github.com/sluice-relay/sluice'
+
+/** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
+export function relayInfo(config: Config, self: string, version: string, extra: object): object {
+  const { relay, events } = config
+  const { info } = relay
+  const optional = {
+    pubkey: info.pubkey,
+    contact: info.contact,
+    icon: info.icon,
+    banner: info.banner,
+    terms_of_service: info.terms,
+  }
+  return {
+    name: info.name,
+    description: info.description,
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
+    self,
+    supported_nips: NIPS,
+    software: SOFTWARE,
+    version,
+    limitation: {
+      max_message_length: relay.maxWebsocketPayloadSize,
+      max_subscriptions: relay.maxSubsPerConnection,
+      max_limit: relay.maxFilterLimit,
+      default_limit: relay.maxFilterLimit,
+      max_subid_length: 64,
+      max_event_tags: events.maxNumTags,
+      max_content_length: events.maxEventSize,
+      auth_required: false,
+      payment_required: false,
+      restricted_writes: false,
+      created_at_lower_limit: events.rejectEventsOlderThanSeconds,
+      created_at_upper_limit: events.rejectEventsNewerThanSeconds,
+    },
+    ...extra,
+  }
+}

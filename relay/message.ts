@@ -1,0 +1,166 @@
+import { type Filter, isHex64, type NostrEvent } from '../events/index.ts'
+import { eventId } from './verify.ts'
+
+/** What a client said, or what is wrong with it. `id` names the event or subscription to answer about. */
+export type ClientMessage =
+  | { type: 'EVENT' | 'AUTH'; event: NostrEvent }
+  | { type: 'REQ' | 'COUNT'; id: string; filters: Filter[] }
+  | { type: 'CLOSE'; id: string }
+  | { type: 'bad'; answer: 'OK' | 'CLOSED'; id: string; msg: string }
+  | { type: 'bad'; answer: 'NOTICE'; msg: string }
+
+export interface MessageLimits {
+  readonly maxFilters: number
+  readonly maxTagsPerFilter: number
+  readonly maxSubIdLength: number
+}
+
+const notice = (msg: string): ClientMessage => ({ type: 'bad', answer: 'NOTICE', msg })
+
+/**
+ * Reads one text message. Refuses what two implementations could read differently (duplicate keys, 1.7e9, -0,
+ * lone surrogates) and checks an event's id, so that what goes on is an event as NIP-01 means it.
+ */
+export function parseMessage(text: string, limits: MessageLimits): ClientMessage {
+  let message: unknown
+  try {
+    message = JSON.parse(text)
+  } catch {
+    return notice('invalid: this is not JSON')
+  }
+  if (!Array.isArray(message) || typeof message[0] !== 'string')
+    return notice('invalid: a message is a JSON array that begins with its type')
+  const [type] = message
+  switch (type) {
+    case 'EVENT':
+    case 'AUTH':
+      return parseEvent(type, message[1], text, message)
+    case 'REQ':
+    case 'COUNT':
+      return parseRequest(type, message.slice(1), limits)
+    case 'CLOSE':
+      return typeof message[1] === 'string'
+        ? { type, id: message[1] }
+        : notice('invalid: CLOSE needs the id of a subscription')
+    default:
+      return notice(`invalid: ${type.slice(0, 20)} is no message that this relay knows`)
+  }
+}
+
+function parseEvent(
+  type: 'EVENT' | 'AUTH',
+  value: unknown,
+  text: string,
+  message: unknown,
+): ClientMessage {
+  if (typeof value !== 'object' || value === null) return notice(`invalid: ${type} needs an event`)
+  const problem = eventProblem(value) ?? textProblem(text, message)
+  const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent
+  if (problem) {
+    const known = typeof id === 'string' && id.length <= 64
+    return known
+      ? { type: 'bad', answer: 'OK', id, msg: `invalid: ${problem}` }
+      : notice(`invalid: ${problem}`)
+  }
+  const event: NostrEvent = { id, pubkey, created_at, kind, tags, content, sig }
+  if (eventId(event) !== id)
+    return { type: 'bad', answer: 'OK', id, msg: 'invalid: the id is not the hash of the event' }
+  return { type, event }
+}
+
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+/** What keeps a value from being a NIP-01 event; undefined when nothing does. */
+export function eventProblem(value: object): string | undefined {
+  const event = value as Partial<Record<keyof NostrEvent, unknown>>
+  if (!isHex64(event.id as string)) return 'id needs 64 lowercase hex'
+  if (!isHex64(event.pubkey as string)) return 'pubkey needs 64 lowercase hex'
+  if (typeof event.sig !== 'string' || !/^[0-9a-f]{128}$/.test(event.sig))
+    return 'sig needs 128 lowercase hex'
+  if (!isCount(event.created_at)) return 'created_at needs unix seconds as an integer'
+  if (!isCount(event.kind) || event.kind > 65_535) return 'kind needs an integer from 0 to 65535'
+  if (typeof event.content !== 'string') return 'content needs to be a text'
+  if (!event.content.isWellFormed()) return 'content holds half of a surrogate pair'
+  if (!Array.isArray(event.tags)) return 'tags needs a list of lists of texts'
+  for (const tag of event.tags) {
+    if (!Array.isArray(tag)) return 'tags needs a list of lists of texts'
+    for (const item of tag) {
+      if (typeof item !== 'string') return 'tags needs a list of lists of texts'
+      if (!item.isWellFormed()) return 'a tag holds half of a surrogate pair'
+    }
+  }
+  return undefined
+}
+
+/**
+ * JSON.parse takes the last of duplicate keys, and reads 1.7e9 and -0 as integers. A text that says the same
+ * again when it is written out has none of that; any other is looked at closely.
+ */
+function textProblem(text: string, message: unknown): string | undefined {
+  if (JSON.stringify(message) === text) return undefined
+  const objects: (Set<string> | undefined)[] = []
+  const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]]|:/g
+  let last = ''
+  for (const [token] of text.matchAll(tokens)) {
+    if (token === '{') objects.push(new Set())
+    else if (token === '[') objects.push(undefined)
+    else if (token === '}' || token === ']') objects.pop()
+    else if (token === ':') {
+      const keys = objects.at(-1)
+      const key: string = JSON.parse(last)
+      if (keys?.has(key)) return `the key ${key.slice(0, 20)} stands twice`
+      keys?.add(key)
+    } else if (token[0] !== '"' && !/^(0|[1-9]\d*)$/.test(token))
+      return `the number ${token.slice(0, 20)} is not a plain integer`
+    last = token
+  }
+  return undefined
+}
+
+function parseRequest(
+  type: 'REQ' | 'COUNT',
+  rest: unknown[],
+  limits: MessageLimits,
+): ClientMessage {
+  const [id, ...filters] = rest
+  if (typeof id !== 'string' || id.length === 0 || id.length > limits.maxSubIdLength)
+    return notice(`invalid: a subscription id has 1 to ${limits.maxSubIdLength} characters`)
+  const closed = (msg: string): ClientMessage => ({ type: 'bad', answer: 'CLOSED', id, msg })
+  if (!id.isWellFormed())
+    return closed('invalid: the subscription id holds half of a surrogate pair')
+  if (filters.length === 0) return closed(`invalid: ${type} needs a filter`)
+  if (filters.length > limits.maxFilters)
+    return closed(`invalid: at most ${limits.maxFilters} filters in one ${type}`)
+  for (const filter of filters) {
+    const problem = filterProblem(filter, limits)
+    if (problem) return closed(`invalid: ${problem}`)
+  }
+  return { type, id, filters: filters as Filter[] }
+}
+
+/** What keeps a value from being a NIP-01 filter; undefined when nothing does. */
+export function filterProblem(value: unknown, limits: MessageLimits): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return 'a filter is a JSON object'
+  let tags = 0
+  for (const [name, items] of Object.entries(value)) {
+    if (name === 'since' || name === 'until' || name === 'limit') {
+      if (!isCount(items)) return `${name} needs an integer from 0`
+    } else if (name === 'search') {
+      if (typeof items !== 'string') return 'search needs a text'
+    } else if (name === 'ids' || name === 'authors') {
+      if (!Array.isArray(items) || !items.every(isHex64))
+        return `${name} needs 64 lowercase hex each`
+    } else if (name === 'kinds') {
+      if (!Array.isArray(items) || !items.every(isCount)) return 'kinds needs integers'
+    } else if (/^#[a-zA-Z]$/.test(name)) {
+      tags += 1
+      if (tags > limits.maxTagsPerFilter)
+        return `a filter has at most ${limits.maxTagsPerFilter} tag conditions`
+      if (!Array.isArray(items) || !items.every(item => typeof item === 'string'))
+        return `${name} needs texts`
+    } else return `${name.slice(0, 20)} is nothing that a filter can ask for`
+  }
+  return undefined
+}

@@ -1,0 +1,249 @@
+import { isEphemeral, kinds, type NostrEvent } from '../events/index.ts'
+import {
+  accept,
+  type Clock,
+  type Decision,
+  decisionOf,
+  type Hooks,
+  type Logger,
+  type PolicyContext,
+  reject,
+} from '../plugins/plugin.ts'
+import { authProblem } from './auth.ts'
+import type { Connection } from './connection.ts'
+import { textFrame } from './frame.ts'
+import type { Judge } from './judge.ts'
+import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
+import type { RelayStore, StoredEvent } from './store/store.ts'
+import { type Subscription, subscriptionIndex } from './subscription.ts'
+
+export interface RelayLimits extends MessageLimits {
+  readonly maxSubscriptions: number
+  readonly maxLimit: number
+}
+
+/** NIP-01's verbs over a store and a judge. It knows connections, not sockets. */
+export function createRelay(options: {
+  store: RelayStore
+  judge: Judge
+  handles: ReadonlyMap<number, NonNullable<Hooks['handles']>[number]>
+  verify(event: NostrEvent): boolean
+  /** The addresses under which AUTH events may name us. */
+  isOurUrl(url: string): boolean
+  limits: RelayLimits
+  clock: Clock
+  log: Logger
+}) {
+  const { store, judge, handles, verify, limits, clock, log } = options
+  const index = subscriptionIndex()
+  const inFlight = new Map<string, Promise<Decision>>()
+  store.onCommit(events => {
+    for (const stored of events) fanOut(stored)
+  })
+
+  /** An event is written out once for each subscription id that it goes to, whoever holds it. */
+  function fanOut(stored: StoredEvent): void {
+    const frames = new Map<string, Buffer>()
+    for (const subscription of index.matching(stored.event)) subscription.deliver(stored, frames)
+  }
+
+  function frameOf(id: string, raw: string, frames?: Map<string, Buffer>): Buffer {
+    const known = frames?.get(id)
+    if (known) return known
+    const frame = textFrame(Buffer.from(`["EVENT",${JSON.stringify(id)},${raw}]`))
+    frames?.set(id, frame)
+    return frame
+  }
+
+  async function receive(connection: Connection, text: string): Promise<void> {
+    const message = parseMessage(text, limits)
+    try {
+      await answer(connection, message)
+    } catch (error) {
+      log.error({ type: message.type, cause: describe(error) }, 'a message could not be answered')
+      connection.send(failure(message))
+    }
+  }
+
+  async function answer(connection: Connection, message: ClientMessage): Promise<void> {
+    switch (message.type) {
+      case 'EVENT': {
+        const { event } = message
+        const { ok, msg } = toOk(await take(connection, event))
+        return connection.send(['OK', event.id, ok, msg])
+      }
+      case 'AUTH':
+        return authenticate(connection, message.event)
+      case 'REQ':
+        return request(connection, message)
+      case 'COUNT':
+        return count(connection, message)
+      case 'CLOSE':
+        return end(connection, message.id)
+      case 'bad':
+        if (message.answer === 'NOTICE') return connection.send(['NOTICE', message.msg])
+        if (message.answer === 'OK') return connection.send(['OK', message.id, false, message.msg])
+        return connection.send(['CLOSED', message.id, message.msg])
+    }
+  }
+
+  async function take(connection: Connection, event: NostrEvent): Promise<Decision> {
+    // The challenge goes out before the OK that asks for it (NIP-42).
+    const decision = await publish(event, connection.context(Math.floor(clock.now() / 1000)))
+    if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
+      connection.send(['AUTH', connection.challenge])
+    return decision
+  }
+
+  /** Verifies, asks the policies and stores; the same event twice at a time is judged once. */
+  function publish(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
+    const running = inFlight.get(event.id)
+    if (running) return running
+    const decision = decide(event, ctx).finally(() => inFlight.delete(event.id))
+    inFlight.set(event.id, decision)
+    return decision
+  }
+
+  async function decide(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
+    if (event.kind === kinds.Auth) return reject('invalid: kind 22242 is sent as AUTH, not EVENT')
+    if (await store.has(event.id)) return accept
+    if (!verify(event)) return reject('invalid: the signature does not verify')
+    const decision = await judge.write(event, ctx)
+    if (decision.action !== 'accept') return decision
+    if (isEphemeral(event.kind)) {
+      broadcast(event)
+      return accept
+    }
+    const handler = handles.get(event.kind)
+    return handler ? handler(event, ctx) : decisionOf(await store.putEvent(event))
+  }
+
+  /** Ephemeral events pass by: no seq, so every live subscription may have them. */
+  function broadcast(event: NostrEvent): void {
+    const { id, pubkey, created_at, kind, tags, content, sig } = event
+    const raw = JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
+    fanOut({ seq: Number.POSITIVE_INFINITY, event, raw })
+  }
+
+  function authenticate(connection: Connection, event: NostrEvent): void {
+    const problem =
+      authProblem(event, connection.challenge, options.isOurUrl, Math.floor(clock.now() / 1000)) ??
+      (verify(event) ? undefined : 'the signature does not verify')
+    if (!problem) connection.authenticate(event.pubkey)
+    connection.send(['OK', event.id, !problem, problem ? `invalid: ${problem}` : ''])
+  }
+
+  /** True when the read policies let it pass; else the refusal has been sent. */
+  async function mayRead(
+    connection: Connection,
+    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
+  ): Promise<boolean> {
+    const ctx = connection.context(Math.floor(clock.now() / 1000))
+    const refusal = message.filters.some(filter => filter.search !== undefined)
+      ? reject('error: this relay does not search yet, ask without search')
+      : await judge.read({ verb: message.type, filters: message.filters }, ctx)
+    if (refusal.action === 'accept') return true
+    const msg = refusal.action === 'reject' ? refusal.msg : 'restricted: not for you'
+    if (msg.startsWith('auth-required:')) connection.send(['AUTH', connection.challenge])
+    connection.send(['CLOSED', message.id, msg])
+    return false
+  }
+
+  async function request(
+    connection: Connection,
+    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
+  ): Promise<void> {
+    const { id, filters } = message
+    end(connection, id)
+    if (connection.subscriptions.size >= limits.maxSubscriptions)
+      return connection.send([
+        'CLOSED',
+        id,
+        `error: at most ${limits.maxSubscriptions} subscriptions at a time, close one first`,
+      ])
+    const visibility = judge.visibleTo(() => connection.pubkeys)
+    const subscription = liveSubscription(connection, message, visibility)
+    connection.subscriptions.set(id, subscription)
+    if (!(await mayRead(connection, message))) return end(connection, id, subscription)
+    // 1. From here on live events wait. 2. The query sees a snapshot. 3. What waited and is newer follows.
+    if (connection.closed || connection.subscriptions.get(id) !== subscription) return
+    index.add(subscription)
+    const result = await store.query(filters, { visibility, maxLimit: limits.maxLimit })
+    if (connection.subscriptions.get(id) !== subscription) return
+    for (const raw of result.raws) connection.sendFrame(frameOf(id, raw))
+    connection.send(result.complete ? ['EOSE', id, ['finish']] : ['EOSE', id])
+    subscription.seq = result.seq
+    for (const stored of subscription.waiting.splice(0)) subscription.deliver(stored)
+  }
+
+  /** The one door for live events. */
+  function liveSubscription(
+    connection: Connection,
+    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
+    visibility: ReturnType<Judge['visibleTo']>,
+  ): Subscription {
+    return {
+      id: message.id,
+      filters: message.filters,
+      seq: undefined,
+      waiting: [],
+      deliver(stored, frames) {
+        if (this.seq === undefined) {
+          this.waiting.push(stored)
+          return
+        }
+        if (stored.seq <= this.seq) return
+        const asked = visibility.kinds === 'all' || visibility.kinds.has(stored.event.kind)
+        if (asked && !visibility.test(stored.event)) return
+        connection.sendFrame(frameOf(this.id, stored.raw, frames))
+      },
+    }
+  }
+
+  async function count(
+    connection: Connection,
+    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
+  ): Promise<void> {
+    if (!(await mayRead(connection, message))) return
+    const visibility = judge.visibleTo(() => connection.pubkeys)
+    connection.send(['COUNT', message.id, await store.count(message.filters, { visibility })])
+  }
+
+  function end(connection: Connection, id: string, only?: Subscription): void {
+    const subscription = connection.subscriptions.get(id)
+    if (!subscription || (only && only !== subscription)) return
+    connection.subscriptions.delete(id)
+    index.remove(subscription)
+  }
+
+  return {
+    receive,
+    publish,
+    broadcast,
+    subscriptions: index.size,
+    /** Forgets a connection that is gone. */
+    drop(connection: Connection): void {
+      for (const id of [...connection.subscriptions.keys()]) end(connection, id)
+    },
+  }
+}
+
+export type Relay = ReturnType<typeof createRelay>
+
+function toOk(decision: Decision): { ok: boolean; msg: string } {
+  return decision.action === 'reject' ? { ok: false, msg: decision.msg } : { ok: true, msg: '' }
+}
+
+const describe = (error: unknown): string =>
+  error instanceof Error
+    ? `${error.message}${error.cause ? `: ${error.cause}` : ''}`
+    : String(error)
+
+/** What a client hears when its message met a broken world; the sentence begins with a NIP-01 prefix. */
+function failure(message: ClientMessage): unknown[] {
+  const msg = 'error: the relay could not do this now, try again later'
+  if (message.type === 'EVENT' || message.type === 'AUTH')
+    return ['OK', message.event.id, false, msg]
+  if (message.type === 'REQ' || message.type === 'COUNT') return ['CLOSED', message.id, msg]
+  return ['NOTICE', msg]
+}

@@ -1,0 +1,213 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { getRequestListener } from '@hono/node-server'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
+import { protectedEvents } from '../policies/protected.ts'
+import { restrictedKinds } from '../policies/restricted-kinds.ts'
+import { sizeLimits } from '../policies/size-limits.ts'
+import { timeWindow } from '../policies/time-window.ts'
+import type { Config, LoadedConfig } from './config/config.ts'
+import { loadCurve } from './curve.ts'
+import { combine, type LoadedPlugin, pluginHost } from './host.ts'
+import { createHttp } from './http.ts'
+import { relayInfo } from './info.ts'
+import { runJobs } from './jobs.ts'
+import { judge } from './judge.ts'
+import { importPlugin } from './loader.ts'
+import { createRelay, type Relay } from './relay.ts'
+import { loadSigner } from './signer.ts'
+import { serveSockets } from './sockets.ts'
+import { openSqliteStore } from './store/sqlite/index.ts'
+import type { RelayStore } from './store/store.ts'
+import { publicUrls, type Urls } from './urls.ts'
+import { signatureVerifier } from './verify.ts'
+
+const POLICY_DEADLINE_MS = 5000
+const EXPIRY_SWEEP_MS = 60_000
+const MAX_SUB_ID = 64
+
+/** A relay that listens. */
+export interface RunningRelay {
+  readonly urls: Urls
+  readonly self: string
+  readonly store: RelayStore
+  close(): Promise<void>
+}
+
+/**
+ * Starts the whole relay: store -> plugins -> listen. `plugins` replaces the configured ones (tests).
+ *
+ * @example
+ * const relay = await startRelay({ loaded: loadConfig({ set: ['relay.port=0'], env: {} }), log, env: process.env })
+ * console.log(relay.urls.ws)
+ * await relay.close()
+ */
+export async function startRelay(options: {
+  loaded: LoadedConfig
+  log: Logger
+  env: NodeJS.ProcessEnv
+  clock?: Clock
+  plugins?: readonly Plugin[]
+}): Promise<RunningRelay> {
+  const { loaded, log, env, clock = { now: Date.now } } = options
+  const { config } = loaded
+  const metrics = new Registry()
+  collectDefaultMetrics({ register: metrics })
+
+  // 1. Store and key.
+  const dataDir = resolve(config.db)
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const curve = loadCurve()
+  if (curve.engine === 'js')
+    log.warn(
+      {},
+      'no native secp256k1 on this machine: signatures are checked some forty times slower',
+    )
+  const signer = loadSigner(dataDir, env, curve)
+  let urls: Urls | undefined
+  const known = (): Urls => {
+    if (!urls) throw new Error('the public URLs are known once the relay listens')
+    return urls
+  }
+  const store = openSqliteStore({
+    dir: dataDir,
+    clock,
+    log,
+    vanishesHere: tag => tag === 'ALL_RELAYS' || known().isOurs(tag),
+  })
+
+  // 2. Plugins.
+  const plugins: LoadedPlugin[] = []
+  let relay: Relay | undefined
+  const setUp = pluginHost({
+    store,
+    signer,
+    clock,
+    log,
+    dataDir,
+    loaded,
+    urls: known,
+    broadcast: event => relay?.broadcast(event),
+  })
+  const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
+  for (const plugin of found) plugins.push(await setUp.setup(plugin))
+  const together = combine(plugins)
+  store.jobsFor(together.jobsFor)
+  relay = createRelay({
+    store,
+    judge: judge([...ownPolicies(config), ...together.policies], {
+      deadlineMs: POLICY_DEADLINE_MS,
+      log,
+    }),
+    handles: together.handles,
+    verify: signatureVerifier(curve),
+    isOurUrl: url => known().isOurs(url),
+    limits: {
+      maxFilters: config.relay.maxReqFilterSize,
+      maxTagsPerFilter: config.relay.maxTagsPerFilter,
+      maxSubIdLength: MAX_SUB_ID,
+      maxSubscriptions: config.relay.maxSubsPerConnection,
+      maxLimit: config.relay.maxFilterLimit,
+    },
+    clock,
+    log,
+  })
+  const hooks = new Map(plugins.map(plugin => [plugin.name, plugin.hooks]))
+  const jobs = runJobs({ store, hooksOf: name => hooks.get(name), clock, log, metrics })
+
+  // 3. Listen.
+  let ready = false
+  const ipOf = clientAddress(config.relay.realIpHeader)
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
+  const app = createHttp({
+    webDir: packageFile('dist/web'),
+    info: () => relayInfo(config, signer.self, version, together.info()),
+    ready: () => ready,
+    metrics: () => Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)]).metrics(),
+    contentType: metrics.contentType,
+    ipOf,
+    log,
+    routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+  })
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
+    getRequestListener(app.fetch),
+  )
+  const sockets = serveSockets({ server, relay, config, ipOf })
+  new Gauge({
+    name: 'sluice_connections',
+    help: 'Open WebSocket connections',
+    registers: [metrics],
+    collect() {
+      this.set(sockets.count())
+    },
+  })
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed)
+    server.listen(config.relay.port, config.relay.bind, listening)
+  })
+  const address = server.address()
+  urls = publicUrls(config, typeof address === 'object' && address ? address.port : 0)
+  for (const plugin of plugins) await plugin.hooks.start?.()
+  jobs.start()
+  const sweep = setInterval(() => {
+    store
+      .removeExpired(Math.floor(clock.now() / 1000))
+      .catch(error => log.error({ cause: String(error) }, 'expired events were not taken out'))
+  }, EXPIRY_SWEEP_MS)
+  ready = true
+
+  return {
+    urls,
+    self: signer.self,
+    store,
+    /** No new clients, no new messages; answer what came, end the reactions, say goodbye, close the store. */
+    async close() {
+      ready = false
+      clearInterval(sweep)
+      const closed = new Promise<void>(done => server.close(() => done()))
+      await sockets.drain()
+      await jobs.close()
+      for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
+      await sockets.close()
+      server.closeAllConnections()
+      await closed
+      await store.close()
+    },
+  }
+}
+
+/** What every relay decides before any plugin is asked; cheap first. */
+const ownPolicies = ({ events }: Config) => [
+  sizeLimits({
+    maxEventBytes: events.maxEventSize,
+    maxTags: events.maxNumTags,
+    maxTagBytes: events.maxTagValSize,
+  }),
+  timeWindow({
+    maxAgeSeconds: events.rejectEventsOlderThanSeconds,
+    maxEphemeralAgeSeconds: events.rejectEphemeralEventsOlderThanSeconds,
+    maxAheadSeconds: events.rejectEventsNewerThanSeconds,
+  }),
+  protectedEvents(),
+  restrictedKinds(),
+]
+
+/** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
+function clientAddress(header: string) {
+  const name = header.toLowerCase()
+  return (request: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
+    const value = name === '' ? undefined : request.headers[name]
+    const last = (Array.isArray(value) ? value.at(-1) : value)?.split(',').at(-1)?.trim()
+    return (last || request.socket.remoteAddress || '').replace(/^::ffff:/, '')
+  }
+}
+
+/** A file of the package, from source (relay/) as from the build (dist/relay/). */
+function packageFile(name: string): string {
+  const up = import.meta.url.endsWith('.ts') ? '..' : '../..'
+  return fileURLToPath(new URL(`${up}/${name}`, import.meta.url))
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Config } from './config/config.ts'
+import { Connection } from './connection.ts'
+import type { Relay } from './relay.ts'
+
+/** How long a client may take to answer our close, ms. */
+const CLOSE_MS = 2000
+
+/** The WebSocket side of the relay's port: accepts, pings, cuts and drains connections. */
+export function serveSockets(options: {
+  server: Server
+  relay: Relay
+  config: Config
+  ipOf(request: IncomingMessage): string
+}) {
+  const { server, relay, config, ipOf } = options
+  const wss = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: config.relay.maxWebsocketPayloadSize,
+    perMessageDeflate: config.relay.compression.enabled,
+  })
+  const open = new Map<WebSocket, Connection>()
+  const answering = new Set<Promise<void>>()
+  let draining = false
+
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    if (draining) return socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+    wss.handleUpgrade(request, socket, head, ws => accept(ws, socket, ipOf(request)))
+  })
+
+  function accept(ws: WebSocket, socket: Duplex, ip: string): void {
+    const connection = new Connection(ws, socket, {
+      ip,
+      maxPendingBytes: config.relay.maxPendingOutboundBytes,
+    })
+    open.set(ws, connection)
+    let alive = true
+    const ping = setInterval(() => {
+      if (!alive) return ws.terminate()
+      alive = false
+      ws.ping()
+    }, config.relay.autoPingSeconds * 1000)
+    ws.on('pong', () => {
+      alive = true
+    })
+    ws.on('message', (data: Buffer, isBinary: boolean) => {
+      alive = true
+      if (draining) return
+      if (isBinary) return connection.send(['NOTICE', 'invalid: messages are text, not binary'])
+      const answer = relay
+        .receive(connection, data.toString())
+        .finally(() => answering.delete(answer))
+      answering.add(answer)
+    })
+    // ws has closed with the right code by then: 1007 for bad UTF-8, 1009 for too large a message.
+    ws.on('error', () => undefined)
+    ws.on('close', () => {
+      clearInterval(ping)
+      open.delete(ws)
+      relay.drop(connection)
+    })
+    connection.send(['AUTH', connection.challenge])
+  }
+
+  return {
+    count: () => open.size,
+    /** Takes no more messages and answers those that came. */
+    async drain(): Promise<void> {
+      draining = true
+      await Promise.allSettled(answering)
+    },
+    /** Says goodbye to everybody; resolves when all are gone. */
+    async close(): Promise<void> {
+      const gone = [...open.keys()].map(
+        ws =>
+          new Promise<void>(resolve => {
+            const timer = setTimeout(() => ws.terminate(), CLOSE_MS)
+            ws.once('close', () => {
+              clearTimeout(timer)
+              resolve()
+            })
+            ws.close(1001, 'the relay is going down')
+          }),
+      )
+      await Promise.all(gone)
+    },
+  }
+}
