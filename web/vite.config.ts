@@ -6,6 +6,7 @@ export default defineConfig({
   build: {
     outDir: '../dist/web',
     emptyOutDir: true,
+    manifest: true,
     target: 'es2022',
     // Inlined assets would be data: URLs, which the pages' CSP refuses.
     assetsInlineLimit: 0,
