@@ -15,9 +15,12 @@ export type {
   Tx,
 } from './store.ts'
 
-/** A verdict on an event or a read. `msg` is a sentence after a NIP-01 prefix, for example `blocked: ...`. */
+/**
+ * A verdict on an event or a read. `msg` is a sentence after a NIP-01 prefix, for example `blocked: ...`; on an accept
+ * it stands in the OK, for example `duplicate: already settled, ...`.
+ */
 export type Decision =
-  | { readonly action: 'accept' }
+  | { readonly action: 'accept'; readonly msg?: string }
   | { readonly action: 'reject'; readonly msg: string }
   | { readonly action: 'shadowReject' }
 
