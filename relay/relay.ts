@@ -231,7 +231,8 @@ export function createRelay(options: {
 export type Relay = ReturnType<typeof createRelay>
 
 function toOk(decision: Decision): { ok: boolean; msg: string } {
-  return decision.action === 'reject' ? { ok: false, msg: decision.msg } : { ok: true, msg: '' }
+  if (decision.action === 'reject') return { ok: false, msg: decision.msg }
+  return { ok: true, msg: (decision.action === 'accept' && decision.msg) || '' }
 }
 
 const describe = (error: unknown): string =>
