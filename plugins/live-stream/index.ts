@@ -19,10 +19,8 @@ export default definePlugin({
     await resumeStreams(host, options)
     const backend = await createLocalBackend({
       ...options.local,
-      dataDir: host.dataDir,
       clock: host.clock,
       log: host.log,
-      metrics: host.metrics,
       publishers: {
         async find(keyHash) {
           const key = await streamKeys.get(host.store, keyHash)

@@ -111,7 +111,10 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     await store.transaction(async tx => {
       const before = await streams.get(tx, address)
       if (!before) return
-      if (!acceptsMedia(before)) return tx.enqueue({ name: 'end', key: address })
+      if (!acceptsMedia(before)) {
+        const flows = event.type === 'live' || event.type === 'progress'
+        return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
+      }
       const after = follow(before, event)
       if (after === before) return
       await streams.put(tx, address, after)

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process'
+import { MOVFLAGS, type RenditionName } from './engine.ts'
+
+/** True where the system's ffmpeg can encode H.264. */
+export function findFfmpeg(): Promise<boolean> {
+  return new Promise(resolve => {
+    const child = spawn('ffmpeg', ['-hide_banner', '-encoders'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let text = ''
+    child.stdout.on('data', chunk => {
+      text += chunk
+    })
+    child.once('error', () => resolve(false))
+    child.once('close', () => resolve(text.includes('libx264')))
+  })
+}
+
+/** FLV on stdin, one fragmented MP4 for each rendition from file descriptor 3 on. */
+export function ffmpegArguments(renditions: readonly RenditionName[]): string[] {
+  const input = [
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-probesize',
+    '500000',
+    '-f',
+    'flv',
+    '-i',
+    'pipe:0',
+  ]
+  return [
+    ...input,
+    ...renditions.flatMap((rendition, i) => [...codecs(rendition), ...output(3 + i)]),
+  ]
+}
+
+function codecs(rendition: RenditionName): string[] {
+  const map = ['-map', '0:v:0?', '-map', '0:a:0?', '-c:a', 'copy']
+  if (rendition === 'source') return [...map, '-c:v', 'copy']
+  return [
+    ...map,
+    ...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-vf', 'scale=-2:480'],
+    ...['-pix_fmt', 'yuv420p', '-b:v', '900k', '-maxrate', '1200k', '-bufsize', '1800k'],
+    // Keyframes where the source has them, so that the renditions' segments line up.
+    ...['-force_key_frames', 'source', '-sc_threshold', '0', '-g', '600', '-copyts'],
+  ]
+}
+
+const output = (fd: number): string[] => [
+  ...['-f', 'mp4', '-movflags', MOVFLAGS, '-flush_packets', '1', `pipe:${fd}`],
+]

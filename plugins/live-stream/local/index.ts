@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import type { Clock, Logger } from '../../plugin.ts'
+import type { MediaBackend, MediaEvent } from '../backend.ts'
+import { Channel } from './channel.ts'
+import { chooseEngine, type RenditionName } from './engine/engine.ts'
+import type { LocalOptions } from './options.ts'
+import { bitrateGuard } from './rtmp/bitrate.ts'
+import { rtmpServer } from './rtmp/server.ts'
+import type { RtmpSession } from './rtmp/session.ts'
+
+/** How long ended media stays for viewers who are a little behind. */
+const LINGER_MS = 30_000
+
+/** The embedded media backend: RTMP in, HLS out, all on this machine. */
+export async function createLocalBackend(
+  options: LocalOptions & {
+    clock: Clock
+    log: Logger
+    /** Which stream may a publisher with this key hash (SHA-256, hex) push to now? */
+    publishers: { find(keyHash: string): Promise<{ id: string } | undefined> }
+    onEvent(event: MediaEvent): void
+  },
+): Promise<MediaBackend & { readonly rtmpPort: number }> {
+  const { clock, log } = options
+  const engine = await chooseEngine(options.engine)
+  const renditions: RenditionName[] =
+    options.transcode && availableParallelism() > 1 ? ['source', '480p'] : ['source']
+  const channels = new Map<string, Channel>()
+  const publishers = new Map<string, RtmpSession>()
+  const lingering = new Map<string, NodeJS.Timeout>()
+
+  function channelOf(id: string): Channel {
+    const known = channels.get(id)
+    if (known) return known
+    const { segmentSeconds, windowSeconds, onEvent } = options
+    const now = () => clock.now()
+    const channel = new Channel({
+      id,
+      engine,
+      renditions,
+      segmentSeconds,
+      windowSeconds,
+      log,
+      now,
+      onEvent,
+    })
+    channels.set(id, channel)
+    return channel
+  }
+
+  async function accept(key: string, session: RtmpSession) {
+    const keyHash = createHash('sha256').update(key).digest('hex')
+    const found = await options.publishers.find(keyHash)
+    if (!found) return undefined
+    const { id } = found
+    const earlier = publishers.get(id)
+    if (!earlier && publishers.size >= options.maxPublishers) {
+      log.warn({ stream: id }, 'too many publishers at a time (liveStream.local.maxPublishers)')
+      return undefined
+    }
+    // The newest takes over: a half-open connection must not keep its own host out.
+    publishers.set(id, session)
+    earlier?.end('another publisher took over with the same key')
+    clearTimeout(lingering.get(id))
+    lingering.delete(id)
+    log.info({ stream: id, from: session.remote, engine }, 'publishing')
+    const take = channelOf(id).publish()
+    return bitrateGuard(take, options.maxBitrateKbps, () =>
+      session.end('sent more than liveStream.local.maxBitrateKbps'),
+    )
+  }
+
+  function closed(session: RtmpSession, cause: string): void {
+    for (const [id, current] of publishers) {
+      if (current !== session) continue
+      publishers.delete(id)
+      log.info({ stream: id, cause }, 'publisher gone')
+      channels.get(id)?.unpublish(cause)
+      return
+    }
+    log.info({ from: session.remote, cause }, 'RTMP connection closed')
+  }
+
+  const server = await rtmpServer({
+    bind: options.rtmpBind,
+    port: options.rtmpPort,
+    idleMs: options.idleSeconds * 1000,
+    hooks: { accept, closed },
+  })
+  log.info({ rtmp: `${options.rtmpBind}:${server.port}`, engine, renditions }, 'RTMP is listening')
+  const shown = options.rtmpBind === '0.0.0.0' ? '127.0.0.1' : options.rtmpBind
+  const publicUrl = options.publicRtmpUrl || `rtmp://${shown}:${server.port}/live`
+
+  return {
+    name: 'local',
+    rtmpPort: server.port,
+    async create() {
+      // Nothing to make: a channel comes with its first publisher, the key's hash lies in the store.
+    },
+    ingest: key => ({ rtmp: { server: publicUrl, key } }),
+    async end(id) {
+      publishers.get(id)?.end('the stream was ended')
+      const channel = channels.get(id)
+      if (!channel || lingering.has(id)) return
+      channel.end()
+      const timer = setTimeout(() => {
+        lingering.delete(id)
+        if (publishers.has(id)) return
+        channel.close()
+        channels.delete(id)
+      }, LINGER_MS)
+      lingering.set(id, timer)
+    },
+    media: {
+      fetch: async (id, path) => channels.get(id)?.fetch(path),
+      qualities: () => renditions,
+    },
+    async close() {
+      await server.close()
+      for (const timer of lingering.values()) clearTimeout(timer)
+      for (const channel of channels.values()) channel.close()
+    },
+  }
+}

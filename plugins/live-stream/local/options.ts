@@ -1,0 +1,24 @@
+import { z } from 'zod'
+
+/** The `liveStream { local { } }` block of strfry.conf. */
+export const localOptions = z.object({
+  /** Where RTMP listens; 0 takes any free port. */
+  rtmpBind: z.string().default('127.0.0.1'),
+  rtmpPort: z.int().min(0).max(65_535).default(1935),
+  /** What hosts are told instead of where it listens, for example rtmp://live.example.com/live. */
+  publicRtmpUrl: z.string().default(''),
+  /** What decodes and encodes: node-av (inside npm), the system's ffmpeg, or whichever works. */
+  engine: z.enum(['auto', 'node-av', 'ffmpeg']).default('auto'),
+  /** Transcode a 480p rendition beside the source. */
+  transcode: z.boolean().default(true),
+  /** Target length of a segment; keyframes of the source decide. */
+  segmentSeconds: z.number().min(1).max(10).default(2),
+  /** How far back a viewer may go, seconds. */
+  windowSeconds: z.number().min(10).max(3600).default(60),
+  maxPublishers: z.int().min(1).default(50),
+  /** A publisher that sends more for ten seconds is cut. */
+  maxBitrateKbps: z.int().min(100).default(20_000),
+  /** A publisher that sends nothing for so long is cut. */
+  idleSeconds: z.number().min(2).default(10),
+})
+export type LocalOptions = z.output<typeof localOptions>
