@@ -107,7 +107,7 @@ export const texts = {
     missingHelp: 'It may have been deleted, or it lives on another relay.',
     free: 'This stream is free',
     costs: (price: string) => price,
-    perHour: (amount: string) => `about ${amount}`,
+    perHour: (amount: string) => amount,
     payLater: 'You pay only while it is live.',
     watchPaid: 'Pay and watch',
     payAgain: 'Pay and go on watching',

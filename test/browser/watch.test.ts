@@ -1,0 +1,165 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { host, type Show } from '../../client/host.ts'
+import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
+import { connectNode } from '../../client/node.ts'
+import { RelayClient } from '../../client/relay-client.ts'
+import { relayInfo } from '../../client/relay-info.ts'
+import type { Ingest } from '../../events/index.ts'
+import { watchPath } from '../../web/app/format.ts'
+import { type RelayProcess, spawnRelay } from '../harness.ts'
+import { startPublisher } from '../media/publisher.ts'
+import { launchChromium } from './chromium.ts'
+
+/** The watch page's main path: real media over RTMP, real payments, a real browser. */
+const test = suite<{ browser?: Browser; relay: RelayProcess; dir: string }>('watching in a browser')
+const artifacts = new URL('../../artifacts/', import.meta.url).pathname
+const GROWTH_SECONDS = 5
+
+test.before(async context => {
+  context.dir = await mkdtemp(join(tmpdir(), 'sluice-watch-'))
+  context.browser = await launchChromium()
+  context.relay = await spawnRelay(['--set', `db=${context.dir}`])
+  await mkdir(artifacts, { recursive: true })
+})
+test.after(async ({ browser, relay, dir }) => {
+  await browser?.close()
+  await relay.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** Announces a show, and gives its address and where its media goes. */
+async function announce(url: string, show: Partial<Show>) {
+  const signer = new LocalSigner(generateSecret())
+  const relay = new RelayClient(url, { connect: connectNode, signer })
+  const mine = host(relay, (await relayInfo(url)).self)
+  const address = await mine.announce({ d: 'show', status: 'planned', title: 'Show', ...show })
+  const ingest = await new Promise<Ingest>((resolve, reject) => {
+    mine.onIngest(address, grant => resolve(grant.ingest), reject).catch(reject)
+  })
+  return { address, ingest, close: () => relay.close() }
+}
+
+const publish = ({ rtmp }: Ingest) => startPublisher({ url: `${rtmp.server}/${rtmp.key}` })
+
+/** Seconds that the video has played, once there is a picture. */
+const position = (page: Page): Promise<number> =>
+  page.evaluate(() => {
+    const video = document.querySelector('video')
+    return video && video.videoWidth > 0 ? video.currentTime : -1
+  })
+
+async function plays(page: Page, seconds: number): Promise<void> {
+  await page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0, null, {
+    timeout: 30_000,
+  })
+  const from = await position(page)
+  await page.waitForFunction(
+    until => (document.querySelector('video')?.currentTime ?? 0) >= until,
+    from + seconds,
+    { timeout: (seconds + 20) * 1000 },
+  )
+}
+
+async function open(browser: Browser, url: string, phone: boolean) {
+  const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }
+  const page = await browser.newPage({ viewport, colorScheme: phone ? 'dark' : 'light' })
+  const problems: string[] = []
+  page.on('pageerror', error => problems.push(error.message))
+  page.on('console', message => {
+    // What the browser itself says of a 402 is expected here.
+    if (message.type() === 'error' && !message.text().includes('402')) problems.push(message.text())
+  })
+  const tickets = new Set<string>()
+  page.on('request', request => {
+    const ticket = /\/p\/([^/]+)\//.exec(request.url())?.[1]
+    if (ticket) tickets.add(ticket)
+  })
+  await page.goto(url)
+  return { page, problems, tickets }
+}
+
+const shot = (page: Page, name: string) => page.screenshot({ path: join(artifacts, `${name}.png`) })
+
+for (const phone of [false, true]) {
+  const width = phone ? 'phone' : 'desktop'
+  test(`a viewer pays and watches, stops paying, and the video stops (${width})`, async context => {
+    const { browser, relay } = context
+    if (!browser) return
+    const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
+    const stream = await announce(relay.url, {
+      d: `paid-${width}`,
+      title: 'Paid by the second',
+      price,
+    })
+    const { page, problems, tickets } = await open(
+      browser,
+      relay.http + watchPath(stream.address),
+      phone,
+    )
+    await page.getByText('This stream has not begun').waitFor()
+    const publisher = publish(stream.ingest)
+    try {
+      // 1. It becomes live by itself; without a payment there is a price and no picture.
+      await page.getByText('This stream is paid by the second').waitFor({ timeout: 30_000 })
+      await shot(page, `watch-offer-${width}`)
+      assert.is(await position(page), -1)
+
+      // 2. One click pays with a key of this browser, and the picture moves.
+      await page.getByRole('button', { name: 'Pay and watch' }).click()
+      await plays(page, GROWTH_SECONDS)
+      await page.getByText(/^8\d0 credits$/).waitFor()
+      await shot(page, `watch-playing-${width}`)
+
+      // 3. Paying stops: the picture stands at once, and the next segment is refused.
+      await page.getByRole('button', { name: 'Stop paying' }).click()
+      await page.getByText('Paused: payment stopped').waitFor()
+      const stood = await position(page)
+      await page.waitForTimeout(2500)
+      assert.is(await position(page), stood, 'the video stands still')
+      await shot(page, `watch-stopped-${width}`)
+      const token = [...tickets].find(ticket => ticket.includes('.'))
+      const answer = await fetch(`${relay.http}/p/${token}/master.m3u8`)
+      assert.is(answer.status, 402)
+
+      // 4. Paying again goes on.
+      await page.getByRole('button', { name: 'Pay and go on watching' }).click()
+      await plays(page, 1)
+      assert.equal(problems, [])
+    } finally {
+      await publisher.stop()
+      await page.close()
+      stream.close()
+    }
+  })
+}
+
+test('a free preview plays by itself, counts down and ends with the price; paying goes on without a break', async ({
+  browser,
+  relay,
+}) => {
+  if (!browser) return
+  const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
+  const show = { d: 'preview', title: 'With a preview', price, freePreviewSeconds: 15 }
+  const stream = await announce(relay.url, show)
+  const publisher = publish(stream.ingest)
+  const { page } = await open(browser, relay.http + watchPath(stream.address), false)
+  try {
+    await page.getByText(/Free preview: \d+ seconds left/).waitFor({ timeout: 30_000 })
+    await plays(page, 1)
+    await shot(page, 'watch-preview')
+    await page.getByText('The free preview is over').waitFor({ timeout: 40_000 })
+    await page.getByRole('button', { name: 'Pay and watch' }).click()
+    await plays(page, 2)
+  } finally {
+    await publisher.stop()
+    await page.close()
+    stream.close()
+  }
+})
+
+test.run()
