@@ -33,8 +33,8 @@ const shape = z.object({
   asOf: z.number(),
   /** Stream clock (ms) at which the free preview ends. */
   previewEndsAt: z.number().optional(),
-  /** Unix ms after which the session serves no more, because the price rose. */
-  noticeUntil: z.number().optional(),
+  /** Stream clock (ms) at which the session serves (and bills) no more, because the price rose. */
+  noticeEndsAt: z.number().optional(),
   /** Received in all; what of it was recognised as revenue. */
   received: amount,
   recognised: amount,
@@ -98,14 +98,6 @@ export interface Standing {
   readonly remainingMs: number
 }
 
-/** What a session needs to know of its stream: where its clock stands and whether it runs. */
-type Clock = { readonly clock: number; readonly live: boolean }
-
-const clockOf = (stream: LiveStream, nowMs: number): Clock => ({
-  clock: streamClock(stream, nowMs),
-  live: stream.liveSince !== undefined,
-})
-
 const isFree = (session: Session): boolean => running(session.epochs).rate.amount === 0n
 /** Billing has begun with the first money, or needs none. */
 const isFunded = (session: Session): boolean => session.received > 0n || isFree(session)
@@ -118,7 +110,8 @@ const isFunded = (session: Session): boolean => session.received > 0n || isFree(
 export function accrued(session: Session, clock: number): Session {
   if (clock <= session.asOf) return session
   const from = Math.max(session.asOf, session.previewEndsAt ?? 0)
-  const elapsed = isFunded(session) ? Math.max(0, clock - from) : 0
+  const to = Math.min(clock, session.noticeEndsAt ?? clock)
+  const elapsed = isFunded(session) ? Math.max(0, to - from) : 0
   const most = Math.max(0, remainingMs(session.epochs, session.received) + session.graceMs)
   return { ...session, epochs: ran(session.epochs, Math.min(elapsed, most)), asOf: clock }
 }
@@ -132,19 +125,19 @@ export function accrued(session: Session, clock: number): Session {
 export function sessionAt(session: Session, clock: number, live = true): Standing {
   const { epochs } = session.status === 'open' ? accrued(session, clock) : session
   return {
-    state: stateAt(session, { clock, live }),
+    state: stateAt(session, clock, live),
     activeMs: epochs.reduce((sum, epoch) => sum + epoch.activeMs, 0),
     due: dueOf(epochs),
     remainingMs: remainingMs(epochs, session.received),
   }
 }
 
-function stateAt(session: Session, { clock, live }: Clock): SessionState {
+function stateAt(session: Session, clock: number, live: boolean): SessionState {
   if (session.status === 'settled') return 'SETTLED'
   if (session.previewEndsAt !== undefined && clock < session.previewEndsAt) return 'PREVIEW'
   if (!isFunded(session)) return 'PROPOSED'
   const left = leftMs(session, clock)
-  if (left + session.graceMs <= 0) return 'SUSPENDED'
+  if (left + session.graceMs <= 0 || noticeLeft(session, clock) <= 0) return 'SUSPENDED'
   if (left < 0) return 'GRACE'
   return live ? 'ACTIVE' : 'PAUSED'
 }
@@ -158,15 +151,20 @@ function leftMs(session: Session, clock: number): number {
   return remainingMs(session.epochs, session.received) - (clock - from)
 }
 
+/** How long the price still holds, ms. */
+const noticeLeft = ({ noticeEndsAt }: Session, clock: number): number =>
+  noticeEndsAt === undefined ? FOREVER_MS : noticeEndsAt - clock
+
 /**
  * Until when the viewer may watch without another payment, unix ms at `nowMs`; while the stream stands, it moves
  * along. Undefined before anything was paid or given.
  */
 export function paidUntil(session: Session, stream: LiveStream, nowMs: number): number | undefined {
-  const { clock } = clockOf(stream, nowMs)
-  if (isFunded(session)) return nowMs + Math.min(leftMs(session, clock), FOREVER_MS)
+  const clock = streamClock(stream, nowMs)
+  if (isFunded(session))
+    return nowMs + Math.min(leftMs(session, clock), noticeLeft(session, clock), FOREVER_MS)
   if (session.previewEndsAt === undefined) return undefined
-  return nowMs + (session.previewEndsAt - clock)
+  return nowMs + Math.min(session.previewEndsAt - clock, noticeLeft(session, clock))
 }
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
@@ -187,12 +185,12 @@ export function mayServe(
   if (session.status !== 'open') return no('this session is closed, open a new one to watch on')
   if (session.purpose !== 'video_access' || session.address !== stream.address)
     return no('this session does not pay for watching this stream')
-  if (session.noticeUntil !== undefined && nowMs >= session.noticeUntil)
-    return no('the price of this stream rose, open a new session at the new price')
+  const notice = noticeLeft(session, streamClock(stream, nowMs))
+  if (notice <= 0) return no('the price of this stream rose, open a new session at the new price')
   const until = paidUntil(session, stream, nowMs)
   if (until === undefined) return no('nothing is paid yet in this session')
   // After its preview an unpaid session gets no grace: grace is credit for who has paid before.
-  const end = until + (isFunded(session) ? session.graceMs : 0)
+  const end = Math.min(until + (isFunded(session) ? session.graceMs : 0), nowMs + notice)
   if (nowMs >= end)
     return no(
       isFunded(session)

@@ -93,7 +93,7 @@ export function overdue(
   nowMs: number,
   options: { idleSeconds: number; pausedSeconds: number },
 ): Closing | undefined {
-  if (session.noticeUntil !== undefined && nowMs >= session.noticeUntil)
+  if (session.noticeEndsAt !== undefined && streamClock(stream, nowMs) >= session.noticeEndsAt)
     return {
       reason: 'error',
       errorCode: 'price-rose',
@@ -136,11 +136,11 @@ export function repriced(
   const { rate } = running(session.epochs)
   const price: Price = stream.price ?? { amount: 0n, unit: 'second', asset: session.asset }
   if (isBelow(rate, price) || price.asset !== session.asset)
-    return session.noticeUntil === undefined
-      ? { ...session, noticeUntil: nowMs + noticeMs }
+    return session.noticeEndsAt === undefined
+      ? { ...session, noticeEndsAt: streamClock(stream, nowMs) + noticeMs }
       : session
-  const { noticeUntil, ...calm } = session
-  if (!isBelow(price, rate)) return noticeUntil === undefined ? session : calm
+  const { noticeEndsAt, ...calm } = session
+  if (!isBelow(price, rate)) return noticeEndsAt === undefined ? session : calm
   const billed = accrued(calm, streamClock(stream, nowMs))
   const next: Epoch = { rate: { amount: price.amount, unit: price.unit }, activeMs: 0 }
   const past = billed.epochs.filter(epoch => epoch.activeMs > 0)

@@ -168,9 +168,11 @@ test('a lower price holds at once, a higher one ends the session after its notic
   const dearer = repriced(some, priced(11n), EPOCH + 2_000, 5_000)
   assert.is(at(dearer, 4_000).due, 40n)
   assert.ok(serves(dearer, 6_999))
+  assert.not(serves(dearer, 6_999, stream, 7_001))
   assert.not(serves(dearer, 7_000))
+  assert.is(at(dearer, 60_000).due, 70n, 'what is not served is not billed')
   assert.is(repriced(dearer, priced(12n), EPOCH + 3_000, 5_000), dearer, 'the notice runs on')
-  assert.is(repriced(dearer, priced(10n), EPOCH + 3_000, 5_000).noticeUntil, undefined)
+  assert.is(repriced(dearer, priced(10n), EPOCH + 3_000, 5_000).noticeEndsAt, undefined)
 
   const limits = { idleSeconds: 600, pausedSeconds: 3600 }
   assert.is(overdue(dearer, stream, EPOCH + 6_999, limits), undefined)
