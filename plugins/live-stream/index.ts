@@ -1,3 +1,4 @@
+import { Gauge } from 'prom-client'
 import { kinds } from '../../events/index.ts'
 import { definePlugin } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
@@ -33,6 +34,16 @@ export default definePlugin({
     })
     const react = reactions(host, options, backend)
     host.provide(mediaService, backend.media)
+    new Gauge({
+      name: 'sluice_streams',
+      help: 'Streams that this relay serves, by status',
+      labelNames: ['status'],
+      registers: [host.metrics],
+      async collect() {
+        this.reset()
+        for (const { value } of await streams.list(host.store)) this.inc({ status: value.status })
+      },
+    })
 
     return {
       policies: [announcementPolicy],

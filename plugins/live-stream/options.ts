@@ -15,7 +15,7 @@ export const liveStreamOptions = z.object({
   /** An older announcement than this starts nothing (imports, replays). */
   maxAnnouncementAgeSeconds: z.int().min(1).default(3600),
   /** How long the host's own client has to say `live` with our URL before the companion does. */
-  companionWaitMs: z.int().min(0).default(1500),
+  companionWaitMs: z.int().min(0).default(1000),
   /** How long a stream may stand without media before it is ended. */
   ghostSeconds: z.int().min(1).default(60),
   hostGrantDays: z.int().min(1).default(30),

@@ -37,15 +37,8 @@ export interface Story {
 export function story(dir: string): Story {
   const figures: Figure[] = []
   const broken: string[] = []
-  const spawn = () =>
-    spawnRelay([
-      '--set',
-      `db=${dir}`,
-      '--set',
-      'relay.port=0',
-      '--set',
-      'liveStream.local.rtmpPort=0',
-    ])
+  const spawn = (...more: string[]) =>
+    spawnRelay([`db=${dir}`, ...more].flatMap(setting => ['--set', setting]))
 
   const tale = {
     async start() {
@@ -54,7 +47,10 @@ export function story(dir: string): Story {
       tale.tell(`   it listens on ${tale.relay.url}`)
     },
     async restart() {
-      tale.relay = await spawn()
+      // Where clients and encoders know it to be.
+      const { port } = new URL(tale.relay.url)
+      const rtmp = new URL(tale.ingest.server).port
+      tale.relay = await spawn(`relay.port=${port}`, `liveStream.local.rtmpPort=${rtmp}`)
     },
     tell(text: string) {
       console.log(text)

@@ -72,8 +72,8 @@ export class Person {
         onevent: event => {
           if (!test(event)) return
           clearTimeout(timer)
-          sub.close()
           resolve(event)
+          sub.close()
         },
         onclose: reason => {
           clearTimeout(timer)
@@ -136,6 +136,8 @@ export async function announce(
 export class PaymentSession {
   sequence = 0
   total = 0n
+  private readonly heard: Event[] = []
+  private readonly listeners = new Set<() => void>()
   viewer: Person
   readonly payee: string
   readonly address: string
@@ -150,6 +152,40 @@ export class PaymentSession {
     this.payee = tag(opened, 'p') ?? ''
     this.address = tag(opened, 'a') ?? ''
     this.streamId = tag(opened, 'stream_id') ?? ''
+    this.listen()
+  }
+
+  /** One subscription for all that concerns the session, as docs/events.md advises. */
+  private listen(): void {
+    const filter = {
+      kinds: [5613, 5614, 5615, 5650],
+      '#e': [this.opened.id],
+      '#p': [this.viewer.pubkey],
+    }
+    this.viewer.relay.subscribe([filter], {
+      onevent: event => {
+        this.heard.push(event)
+        for (const look of [...this.listeners]) look()
+      },
+    })
+  }
+
+  private hears(fits: (event: Event) => boolean, ms = 15_000): Promise<Event> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.listeners.delete(look)
+        reject(new Error(`nothing heard of session ${this.streamId} within ${ms} ms`))
+      }, ms)
+      const look = () => {
+        const event = this.heard.findLast(fits)
+        if (!event) return
+        clearTimeout(timer)
+        this.listeners.delete(look)
+        resolve(event)
+      }
+      this.listeners.add(look)
+      look()
+    })
   }
 
   static async open(
@@ -180,6 +216,7 @@ export class PaymentSession {
     this.total = total
     // Gaps are legal, a sequence whose outcome is unknown is not used again.
     this.sequence = sequence + 10
+    this.listen()
   }
 
   voucher(amount: bigint): EventTemplate {
@@ -213,10 +250,7 @@ export class PaymentSession {
   }
 
   async grant(): Promise<ViewerGrant> {
-    const event = await this.viewer.next(
-      { kinds: [5650], '#p': [this.viewer.pubkey], '#e': [this.opened.id] },
-      found => tag(found, 'role') === 'viewer',
-    )
+    const event = await this.hears(one => one.kind === 5650 && tag(one, 'role') === 'viewer')
     return this.viewer.decrypt<ViewerGrant>(event)
   }
 

@@ -83,6 +83,8 @@ check(
   'header',
 )
 
+process.send?.('publishing')
+
 const frameBytes = Buffer.alloc((width * height * 3) / 2, 128)
 const samples = Buffer.alloc(audio.frameSize * 4)
 const began = performance.now()
@@ -122,7 +124,7 @@ process.exit(0)
 function paint(n: number): void {
   const bar = (n * 4) % width
   for (let y = 0; y < height; y++) {
-    frameBytes.fill(64 + ((y * 96) / height) * 1, y * width, (y + 1) * width)
+    frameBytes.fill(64 + (y * 96) / height, y * width, (y + 1) * width)
     frameBytes.fill(235, y * width + bar, y * width + Math.min(bar + 40, width))
   }
   const chroma = width * height

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 
 /** A real encoder that pushes a moving picture and a tone over RTMP, in a process of its own. */
 export interface Publisher {
+  /** Resolves when the server has taken the key and media begins to flow. */
+  readonly publishing: Promise<void>
   /** Ends the stream as a streamer would, and waits for it. */
   stop(): Promise<void>
   /** Kills the process at once (the power goes out at the streamer's). */
@@ -32,10 +34,11 @@ export function startPublisher(options: {
   const child = fork(file, [JSON.stringify(options)], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
+  const publishing = once(child, 'message').then(() => undefined)
   const exited = once(child, 'exit').then(([code]) => code as number | null)
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await exited
   }
-  return { exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
+  return { publishing, exited, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
 }
