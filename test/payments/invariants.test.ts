@@ -7,9 +7,9 @@ import { play, type Schedule, schedule } from './schedule.ts'
 
 /**
  * Generated schedules with duplicates, reordering, replays, equivocation, deaths at any verb of a transaction, clock
- * jumps, crashes and price changes, against the real store. SCHEDULES sets their number, SEED repeats a run.
+ * jumps, crashes and price changes, against the real store. SCHEDULES sets their number (CI: 10 000), SEED repeats a run.
  */
-const runs = Number(process.env.SCHEDULES ?? 2_000)
+const runs = Number(process.env.SCHEDULES ?? (process.env.CI ? 10_000 : 2_000))
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31)
 /** Schedules at a time: their transactions share commits. */
 const ABREAST = 200

@@ -107,6 +107,7 @@ export async function play(store: Store, n: number, { price, previewSeconds, ste
     idleSeconds: 20,
     pausedSeconds: 60,
     noticeSeconds: 10,
+    credit: { welcomeCap: Number.MAX_SAFE_INTEGER },
   })
   const me = viewerOf(viewer, stream, time)
   const take = { open: opener(desk), money: cashier(desk), close: closer(desk) }
