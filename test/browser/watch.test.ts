@@ -162,4 +162,72 @@ test('a free preview plays by itself, counts down and ends with the price; payin
   }
 })
 
+test('a renewed grant takes over while the video plays on', async ({ browser, dir }) => {
+  if (!browser) return
+  const db = join(dir, 'renewal')
+  const short = ['--set', 'accessGrant.grantSeconds=10', '--set', 'liveStream.ghostSeconds=2']
+  const relay = await spawnRelay(['--set', `db=${db}`, ...short])
+  const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
+  const stream = await announce(relay.url, { d: 'renewal', title: 'Renewal', price })
+  const publisher = publish(stream.ingest)
+  const { page, tickets, problems } = await open(
+    browser,
+    relay.http + watchPath(stream.address),
+    false,
+  )
+  try {
+    await page.getByRole('button', { name: 'Pay and watch' }).click({ timeout: 30_000 })
+    await plays(page, 1)
+    const [from, since] = [await position(page), Date.now()]
+    await plays(page, 16)
+    const lost = (Date.now() - since) / 1000 - ((await position(page)) - from)
+    assert.ok(lost < 2, `the video stood still for ${lost} s`)
+    assert.ok(
+      [...tickets].filter(ticket => ticket.includes('.')).length >= 2,
+      'two tokens at least',
+    )
+
+    // The person pauses: nothing is paid until it goes on.
+    await page.evaluate(() => document.querySelector('video')?.pause())
+    await page.getByRole('button', { name: 'Pay and go on watching' }).waitFor()
+    await page.evaluate(() => document.querySelector('video')?.play())
+    await page.getByRole('button', { name: 'Stop paying' }).waitFor()
+
+    // The host stops: it ends here in words.
+    await publisher.stop()
+    await page.getByText('This stream has ended').waitFor({ timeout: 30_000 })
+    await shot(page, 'watch-ended')
+    assert.equal(problems, [])
+  } finally {
+    await publisher.stop()
+    await page.close()
+    stream.close()
+    await relay.stop()
+  }
+})
+
+test('a streamer goes from the home page to live with four actions', async ({ browser, relay }) => {
+  if (!browser) return
+  const { page, problems } = await open(browser, relay.http, false)
+  await page.getByLabel('Title').fill('Sunday soup')
+  await page.getByRole('button', { name: 'Get my OBS details' }).click()
+  const server = await page.getByLabel('Server').inputValue()
+  await page.getByRole('button', { name: 'Show' }).click()
+  const key = await page.getByLabel('Stream key').inputValue()
+  const publisher = publish({ rtmp: { server, key } })
+  try {
+    await page.getByText('You are live').waitFor({ timeout: 30_000 })
+    await page.getByText('You are live').scrollIntoViewIfNeeded()
+    await shot(page, 'go-live')
+    await page.reload()
+    await page.getByText('You are live').waitFor({ timeout: 30_000 })
+    await page.getByRole('link', { name: 'Open the watch page' }).click()
+    await plays(page, 1)
+    assert.equal(problems, [])
+  } finally {
+    await publisher.stop()
+    await page.close()
+  }
+})
+
 test.run()

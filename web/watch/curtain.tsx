@@ -54,7 +54,10 @@ function unpaid(stream: Stream, { state, busy }: Payment, preview: Preview): Cur
   if (busy || (state?.phase === 'paying' && !state.grant)) return { title: t.opening, light: true }
   if (state?.phase === 'blocked') return { title: t.blockedTitle, help: state.problem, pay: true }
   if (state?.phase === 'spent') return { title: t.spentTitle, help: t.spentHelp, pay: true }
-  if (state) return { title: t.paused, help: state.problem ?? t.pausedHelp, pay: true }
+  if (state) {
+    const rest = state.phase === 'closed' ? t.pausedHelp : t.spentHelp
+    return { title: t.paused, help: state.problem ?? rest, pay: true }
+  }
   const help = isPaid(stream) ? `${fullPriceText(stream.price)}.` : undefined
   if (preview.seen) return { title: t.previewOver, help, pay: true }
   if (preview.offered) return { title: t.previewUsed, help, pay: true }

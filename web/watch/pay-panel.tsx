@@ -20,9 +20,16 @@ interface PayPanelProps {
 
 /** What the stream costs, paying and stopping, and what was paid so far. */
 export function PayPanel(props: PayPanelProps) {
-  const { stream } = props
-  if (stream.phase === 'ended' || !stream.served) return null
-  if (!isPaid(stream)) return <p class="pay-panel free">{t.free}</p>
+  const { stream, payment } = props
+  if (!stream.served) return null
+  if (!isPaid(stream))
+    return stream.phase === 'ended' ? null : <p class="pay-panel free">{t.free}</p>
+  if (stream.phase === 'ended')
+    return payment.state ? (
+      <section class="pay-panel" aria-label={t.spent}>
+        <Account price={stream.price} payment={payment} />
+      </section>
+    ) : null
   return <Paid {...props} price={stream.price} />
 }
 

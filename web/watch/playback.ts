@@ -91,7 +91,8 @@ function hlsPlayback(
     },
     stop,
     setQuality(index) {
-      hls.currentLevel = index
+      // From the next segment on: what is in the buffer was paid for.
+      hls.nextLevel = index
     },
     close() {
       stop()

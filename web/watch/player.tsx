@@ -11,10 +11,11 @@ interface PlayerProps {
   run: boolean
   poster?: string
   onState: (state: PlaybackState) => void
+  onHeld: (held: boolean) => void
 }
 
 /** The video, its quality and its sound. A new ticket is taken without interrupting what plays. */
-export function Player({ url, ticket, run, poster, onState }: PlayerProps) {
+export function Player({ url, ticket, run, poster, onState, onHeld }: PlayerProps) {
   const video = useRef<HTMLVideoElement>(null)
   const [playback, setPlayback] = useState<Playback | undefined>(undefined)
   const [heights, setHeights] = useState<readonly number[]>([])
@@ -27,7 +28,7 @@ export function Player({ url, ticket, run, poster, onState }: PlayerProps) {
     if (!element) return
     let opened: Playback | undefined
     let gone = false
-    const events = { onState, onQualities: setHeights, onMuted: () => setMuted(true) }
+    const events = { onState, onHeld, onQualities: setHeights, onMuted: () => setMuted(true) }
     openPlayback(element, url, events).then(
       found => {
         opened = found

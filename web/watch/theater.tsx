@@ -52,6 +52,7 @@ export function Theater({ stream, payment }: { stream: Stream; payment: Payment 
             run={run}
             poster={pictureUrl(stream.image)}
             onState={changed}
+            onHeld={payment.hold}
           />
         )}
         {curtain && <Curtain {...curtain} stream={stream} payment={payment} budget={budget} />}

@@ -16,6 +16,8 @@ export interface Payment {
   pay(budget: bigint | undefined): Promise<void>
   /** Closes it; the rest goes back to the balance. */
   stop(): Promise<void>
+  /** Who pauses the video pays nothing meanwhile; who lets it go on pays again. */
+  hold(held: boolean): void
 }
 
 /** The payment session of a watch page. Leaving the page leaves it open, so that a reload goes on with it. */
@@ -25,6 +27,7 @@ export function usePayment(stream: Stream | undefined): Payment {
   const [state, setState] = useState<SessionState | undefined>(undefined)
   const [problem, setProblem] = useState<string | undefined>(undefined)
   const [busy, setBusy] = useState(false)
+  const held = useRef(false)
   useEffect(() => () => session.current?.leave(), [])
 
   /** One thing at a time, and its failure as a sentence. */
@@ -59,5 +62,16 @@ export function usePayment(stream: Stream | undefined): Payment {
         session.current?.pay()
       }),
     stop: () => attempt(async () => session.current?.close()),
+    // Called by the player, which was opened in an earlier render: everything it needs stands in refs.
+    hold(now) {
+      const open = session.current
+      if (now && open?.state.phase === 'paying') {
+        held.current = true
+        open.pause()
+      } else if (!now && held.current) {
+        held.current = false
+        if (open?.state.phase === 'open') open.pay()
+      }
+    },
   }
 }

@@ -16,6 +16,8 @@ export interface PlaybackEvents {
   onQualities(heights: readonly number[]): void
   /** The browser plays only without sound until the person does something. */
   onMuted(): void
+  /** The person paused the video (true), or lets it go on. */
+  onHeld(held: boolean): void
 }
 
 /** A player on a video element, for one stream. */
@@ -39,11 +41,13 @@ export function follow(
 ): () => void {
   const playing = () => running() && events.onState('playing')
   const waiting = () => running() && events.onState('loading')
-  video.addEventListener('playing', playing)
-  video.addEventListener('waiting', waiting)
+  const paused = () => running() && events.onHeld(true)
+  const resumed = () => running() && events.onHeld(false)
+  const listeners = { playing, waiting, pause: paused, play: resumed }
+  for (const [name, listener] of Object.entries(listeners)) video.addEventListener(name, listener)
   return () => {
-    video.removeEventListener('playing', playing)
-    video.removeEventListener('waiting', waiting)
+    for (const [name, listener] of Object.entries(listeners))
+      video.removeEventListener(name, listener)
   }
 }
 
