@@ -122,7 +122,7 @@ export async function closeSessionsOf(
     const batch = await desk.host.store.transaction(async tx => {
       const open = await openOn(tx, address, BATCH)
       for (const session of open) await settleSession(tx, desk, session, closing)
-      return open.length
+      return open.filter(({ status }) => status === 'open').length
     })
     closed += batch
     if (batch === 0) return closed
