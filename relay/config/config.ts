@@ -137,7 +137,7 @@ export function describeIssue(
 ): string {
   const path = [...prefix, ...(issue?.path ?? [])]
   const line = lineOf(path)
-  const place = line === undefined ? (file ?? 'the command line') : `${file}, line ${line}`
+  const place = line === undefined ? '--set' : `${file}, line ${line}`
   return `${path.join('.')}: ${issue?.message ?? 'is wrong'} (${place})`
 }
 

@@ -163,9 +163,10 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
   }
 }
 
-/** Takes out what NIP-40 says is over. */
-export function expiredIds(db: Database) {
-  return db
+/** Ids of events that NIP-40 says are over at `now` (s), at most `limit`. */
+export function expiredIds(db: Database): (now: number, limit: number) => Buffer[] {
+  const find = db
     .prepare<[number, number], Buffer>('SELECT id FROM event WHERE expires <= ? LIMIT ?')
     .pluck()
+  return (now, limit) => find.all(now, limit)
 }

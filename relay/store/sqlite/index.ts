@@ -133,7 +133,7 @@ export function openSqliteStore(options: {
       let removed = 0
       for (let more = true; more; ) {
         more = await writer.transaction(() => {
-          const ids = expired.all(now, EXPIRED_AT_ONCE)
+          const ids = expired(now, EXPIRED_AT_ONCE)
           for (const id of ids) events.remove(id.toString('hex'))
           removed += ids.length
           return ids.length === EXPIRED_AT_ONCE

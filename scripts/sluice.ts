@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { grantCredit } from './sluice/credit.ts'
+
+const USAGE = `usage: sluice <command>
+
+  sluice credit grant <npub> <amount> --why <text> [--config FILE] [--set key=value] [--url http://...]
+      gives a viewer prepaid credit; the relay must be running, its key is read from the db folder`
+
+const [command, verb, ...rest] = process.argv.slice(2)
+try {
+  if (command === 'credit' && verb === 'grant') console.log(await grantCredit(rest, process.env))
+  else {
+    console.log(USAGE)
+    process.exitCode = command === undefined || command === '--help' ? 0 : 2
+  }
+} catch (error) {
+  console.error(`sluice: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
+}
