@@ -120,6 +120,7 @@ test('a clock that comes back lower after a crash bills nothing twice and serves
   assert.is(at(some, 10_500, back).activeMs, 4_000)
   assert.is(at(some, 11_000, back).activeMs, 4_000)
   assert.is(at(some, 11_500, back).activeMs, 4_500)
+  assert.is(accrued(accrued(some, 3_500), 4_500).epochs[0]?.activeMs, 4_500)
 })
 
 test('the free preview comes first and is not billed; without payment it has no grace', () => {
