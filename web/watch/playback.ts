@@ -27,6 +27,8 @@ function hlsPlayback(
 ): Playback {
   let ticket = ticketOf(url) ?? ''
   let running = false
+  /** From a load until its first picture: then the video plays by itself, later it is the person's to say. */
+  let starting = false
   let retry: ReturnType<typeof setTimeout> | undefined
   const hls = new Library({
     // fMP4 needs no remuxing, and a worker from a blob: URL would need a hole in the CSP.
@@ -42,8 +44,16 @@ function hlsPlayback(
   hls.on(Library.Events.ERROR, (_, data) => failed(data))
   hls.on(Library.Events.MANIFEST_PARSED, (_, { levels }) => {
     events.onQualities(levels.map(level => level.height))
-    void play(video, events)
   })
+  const ready = () => {
+    if (running && starting) void play(video, events)
+  }
+  const begun = () => {
+    starting = false
+  }
+  // Not before there is something to play: attaching the media would cut an earlier play() off.
+  video.addEventListener('canplay', ready)
+  video.addEventListener('playing', begun)
   const release = follow(video, events, () => running)
 
   function failed(data: ErrorData): void {
@@ -69,6 +79,7 @@ function hlsPlayback(
   }
 
   function load(): void {
+    starting = true
     hls.loadSource(withTicket(url, ticket))
     hls.startLoad(-1)
   }
@@ -97,6 +108,8 @@ function hlsPlayback(
     close() {
       stop()
       release()
+      video.removeEventListener('canplay', ready)
+      video.removeEventListener('playing', begun)
       hls.destroy()
     },
   }
