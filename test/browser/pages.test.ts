@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { announcementTemplate, type Show } from '../../client/host.ts'
@@ -12,19 +12,22 @@ import { connect, person, startRelay, type TestRelay } from '../harness.ts'
 import { launchChromium } from './chromium.ts'
 
 /** The pages against the real relay, without media: what is said in events, shown and kept apart from markup. */
-const test = suite<{ browser?: Browser; relay: TestRelay; dir: string }>('pages in a browser')
+const test = suite<{ relay: TestRelay; dir: string }>('pages in a browser')
 const host = person()
 const artifacts = new URL('../../artifacts/', import.meta.url).pathname
 const now = (): number => Math.floor(Date.now() / 1000)
 const MARKUP = '<img src=x onerror=document.title=1><b>bold</b>'
 
+const browser = await launchChromium()
+/** Without a browser each is skipped, and counted as that. */
+const scenario = browser ? test : test.skip
+
 test.before(async context => {
   context.dir = await mkdtemp(join(tmpdir(), 'sluice-pages-'))
-  context.browser = await launchChromium()
   context.relay = await startRelay({ plugins: [liveChat], dir: context.dir })
   await mkdir(artifacts, { recursive: true })
 })
-test.after(async ({ browser, relay, dir }) => {
+test.after(async ({ relay, dir }) => {
   await browser?.close()
   await relay.stop()
   await rm(dir, { recursive: true, force: true })
@@ -41,9 +44,10 @@ async function announce(url: string, show: Partial<Show>): Promise<string> {
 }
 
 /** A page that fails the test when anything on it breaks the CSP or throws. */
-async function open(browser: Browser, url: string, phone = false) {
+async function open(url: string, phone = false) {
   const problems: string[] = []
   const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }
+  if (!browser) throw new Error('there is no browser')
   const page = await browser.newPage({ viewport, colorScheme: phone ? 'dark' : 'light' })
   page.on('pageerror', error => problems.push(error.message))
   page.on('console', message => {
@@ -56,14 +60,10 @@ async function open(browser: Browser, url: string, phone = false) {
 const shot = (page: Page, name: string) =>
   page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true })
 
-test('the home page lists what is announced, with its markup as text', async ({
-  browser,
-  relay,
-}) => {
-  if (!browser) return
+scenario('the home page lists what is announced, with its markup as text', async ({ relay }) => {
   const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
   await announce(relay.url, { d: 'markup', title: MARKUP, summary: MARKUP, price })
-  const { page, problems } = await open(browser, relay.http)
+  const { page, problems } = await open(relay.http)
   await page.waitForSelector('.card h3')
   assert.is(await page.textContent('.card h3'), MARKUP)
   assert.is(await page.locator('.card b').count(), 0)
@@ -75,36 +75,33 @@ test('the home page lists what is announced, with its markup as text', async ({
   await page.close()
 })
 
-test('a first visitor chats with a key of this browser, which stays there after a reload', async ({
-  browser,
-  relay,
-}) => {
-  if (!browser) return
-  const address = await announce(relay.url, { d: 'chat', title: 'Chat' })
-  const { page, problems } = await open(browser, relay.http + watchPath(address), true)
-  await page.getByText('No messages yet').waitFor()
-  await page.getByLabel('Your message').fill(MARKUP)
-  await page.getByRole('button', { name: 'Send' }).click()
-  await page.waitForSelector('.said')
-  assert.is(await page.textContent('.said'), MARKUP)
-  assert.is(await page.locator('.said b').count(), 0)
-  const author = await page.textContent('.messages strong')
-  await page.reload()
-  await page.waitForSelector('.said')
-  await page.getByRole('button', { name: author ?? '' }).click()
-  assert.match(await page.getByLabel('Public key').inputValue(), /^npub1/)
-  assert.is(await page.getByLabel('Secret key', { exact: true }).getAttribute('type'), 'password')
-  await page.getByRole('button', { name: 'Close' }).click()
-  assert.not(await page.getByLabel('Public key').isVisible())
-  assert.equal(problems, [])
-  await page.close()
-})
+scenario(
+  'a first visitor chats with a key of this browser, which stays there after a reload',
+  async ({ relay }) => {
+    const address = await announce(relay.url, { d: 'chat', title: 'Chat' })
+    const { page, problems } = await open(relay.http + watchPath(address), true)
+    await page.getByText('No messages yet').waitFor()
+    await page.getByLabel('Your message').fill(MARKUP)
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.waitForSelector('.said')
+    assert.is(await page.textContent('.said'), MARKUP)
+    assert.is(await page.locator('.said b').count(), 0)
+    const author = await page.textContent('.messages strong')
+    await page.reload()
+    await page.waitForSelector('.said')
+    await page.getByRole('button', { name: author ?? '' }).click()
+    assert.match(await page.getByLabel('Public key').inputValue(), /^npub1/)
+    assert.is(await page.getByLabel('Secret key', { exact: true }).getAttribute('type'), 'password')
+    await page.getByRole('button', { name: 'Close' }).click()
+    assert.not(await page.getByLabel('Public key').isVisible())
+    assert.equal(problems, [])
+    await page.close()
+  },
+)
 
-test('a chat goes on through a restart of the relay, without a gap', async context => {
-  const { browser } = context
-  if (!browser) return
+scenario('a chat goes on through a restart of the relay, without a gap', async context => {
   const address = await announce(context.relay.url, { d: 'seam', title: 'Seam' })
-  const { page } = await open(browser, context.relay.http + watchPath(address))
+  const { page } = await open(context.relay.http + watchPath(address))
   const say = async (text: string) => {
     const client = await connect(context.relay.url)
     const tags = [['a', address]]
@@ -127,12 +124,8 @@ test('a chat goes on through a restart of the relay, without a gap', async conte
   await page.close()
 })
 
-test('unknown streams and pages say so in words', async ({ browser, relay }) => {
-  if (!browser) return
-  const { page, problems } = await open(
-    browser,
-    relay.http + watchPath(`30311:${host.pubkey}:none`),
-  )
+scenario('unknown streams and pages say so in words', async ({ relay }) => {
+  const { page, problems } = await open(relay.http + watchPath(`30311:${host.pubkey}:none`))
   await page.getByText('This stream is not known here').waitFor()
   await page.goto(`${relay.http}/watch/naddr1nonsense`)
   await page.getByText('There is nothing here').waitFor()

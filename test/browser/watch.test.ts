@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { host, type Show } from '../../client/host.ts'
@@ -16,19 +16,22 @@ import { startPublisher } from '../media/publisher.ts'
 import { launchChromium } from './chromium.ts'
 
 /** The watch page's main path: real media over RTMP, real payments, a real browser. */
-const test = suite<{ browser?: Browser; relay: RelayProcess; dir: string }>('watching in a browser')
+const test = suite<{ relay: RelayProcess; dir: string }>('watching in a browser')
 const artifacts = new URL('../../artifacts/', import.meta.url).pathname
 const GROWTH_SECONDS = 5
 /** From the publisher's start to the page's picture, also on a machine that is busy otherwise. */
 const START_MS = 45_000
 
+const browser = await launchChromium()
+/** Without a browser each is skipped, and counted as that. */
+const scenario = browser ? test : test.skip
+
 test.before(async context => {
   context.dir = await mkdtemp(join(tmpdir(), 'sluice-watch-'))
-  context.browser = await launchChromium()
   context.relay = await spawnRelay(['--set', `db=${context.dir}`])
   await mkdir(artifacts, { recursive: true })
 })
-test.after(async ({ browser, relay, dir }) => {
+test.after(async ({ relay, dir }) => {
   await browser?.close()
   await relay.stop()
   await rm(dir, { recursive: true, force: true })
@@ -67,8 +70,9 @@ async function plays(page: Page, seconds: number): Promise<void> {
   )
 }
 
-async function open(browser: Browser, url: string, phone: boolean) {
+async function open(url: string, phone: boolean) {
   const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }
+  if (!browser) throw new Error('there is no browser')
   const page = await browser.newPage({ viewport, colorScheme: phone ? 'dark' : 'light' })
   const problems: string[] = []
   page.on('pageerror', error => problems.push(error.message))
@@ -91,7 +95,7 @@ async function story(page: Page, name: string, steps: () => Promise<void>): Prom
     await steps()
   } catch (error) {
     await shot(page, `failed-${name}`)
-    console.log(`${name} showed: ${await page.locator('body').innerText()}`)
+    console.log(`${name} showed: ${await page.locator('body').ariaSnapshot()}`)
     throw error
   }
 }
@@ -100,101 +104,93 @@ const shot = (page: Page, name: string) => page.screenshot({ path: join(artifact
 
 for (const phone of [false, true]) {
   const width = phone ? 'phone' : 'desktop'
-  test(`a viewer pays and watches, stops paying, and the video stops (${width})`, async context => {
-    const { browser, relay } = context
-    if (!browser) return
-    const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
-    const stream = await announce(relay.url, {
-      d: `paid-${width}`,
-      title: 'Paid by the second',
-      price,
-    })
-    const { page, problems, tickets } = await open(
-      browser,
-      relay.http + watchPath(stream.address),
-      phone,
-    )
-    await page.getByText('This stream has not begun').waitFor()
+  scenario(
+    `a viewer pays and watches, stops paying, and the video stops (${width})`,
+    async context => {
+      const { relay } = context
+      const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
+      const stream = await announce(relay.url, {
+        d: `paid-${width}`,
+        title: 'Paid by the second',
+        price,
+      })
+      const { page, problems, tickets } = await open(relay.http + watchPath(stream.address), phone)
+      await page.getByText('This stream has not begun').waitFor()
+      const publisher = publish(stream.ingest)
+      try {
+        await story(page, `paid-${width}`, async () => {
+          // 1. It becomes live by itself; without a payment there is a price and no picture.
+          await page.getByText('This stream is paid by the second').waitFor({ timeout: START_MS })
+          await shot(page, `watch-offer-${width}`)
+          assert.is(await position(page), -1)
+
+          // 2. One click pays with a key of this browser, and the picture moves.
+          const clickedAt = Date.now()
+          await page.getByRole('button', { name: 'Pay and watch' }).click()
+          await plays(page, 0)
+          console.log(`click to first frame (${width}): ${Date.now() - clickedAt} ms`)
+          await plays(page, GROWTH_SECONDS)
+          await page.getByText(/^8\d0 credits$/).waitFor()
+          await shot(page, `watch-playing-${width}`)
+
+          // 3. Paying stops: the picture stands at once, and the next segment is refused.
+          await page.getByRole('button', { name: 'Stop paying' }).click()
+          await page.getByText('Paused: payment stopped').waitFor()
+          const stood = await position(page)
+          await page.waitForTimeout(2500)
+          assert.is(await position(page), stood, 'the video stands still')
+          await shot(page, `watch-stopped-${width}`)
+          const token = [...tickets].find(ticket => ticket.includes('.'))
+          const answer = await fetch(`${relay.http}/p/${token}/master.m3u8`)
+          assert.is(answer.status, 402)
+
+          // 4. Paying again goes on.
+          await page.getByRole('button', { name: 'Pay and go on watching' }).click()
+          await plays(page, 1)
+          assert.equal(problems, [])
+        })
+      } finally {
+        await publisher.stop()
+        await page.close()
+        stream.close()
+      }
+    },
+  )
+}
+
+scenario(
+  'a free preview plays by itself, counts down and ends with the price; paying goes on without a break',
+  async ({ relay }) => {
+    const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
+    const show = { d: 'preview', title: 'With a preview', price, freePreviewSeconds: 15 }
+    const stream = await announce(relay.url, show)
     const publisher = publish(stream.ingest)
+    const { page } = await open(relay.http + watchPath(stream.address), false)
     try {
-      await story(page, `paid-${width}`, async () => {
-        // 1. It becomes live by itself; without a payment there is a price and no picture.
-        await page.getByText('This stream is paid by the second').waitFor({ timeout: START_MS })
-        await shot(page, `watch-offer-${width}`)
-        assert.is(await position(page), -1)
-
-        // 2. One click pays with a key of this browser, and the picture moves.
-        const clickedAt = Date.now()
-        await page.getByRole('button', { name: 'Pay and watch' }).click()
-        await plays(page, 0)
-        console.log(`click to first frame (${width}): ${Date.now() - clickedAt} ms`)
-        await plays(page, GROWTH_SECONDS)
-        await page.getByText(/^8\d0 credits$/).waitFor()
-        await shot(page, `watch-playing-${width}`)
-
-        // 3. Paying stops: the picture stands at once, and the next segment is refused.
-        await page.getByRole('button', { name: 'Stop paying' }).click()
-        await page.getByText('Paused: payment stopped').waitFor()
-        const stood = await position(page)
-        await page.waitForTimeout(2500)
-        assert.is(await position(page), stood, 'the video stands still')
-        await shot(page, `watch-stopped-${width}`)
-        const token = [...tickets].find(ticket => ticket.includes('.'))
-        const answer = await fetch(`${relay.http}/p/${token}/master.m3u8`)
-        assert.is(answer.status, 402)
-
-        // 4. Paying again goes on.
-        await page.getByRole('button', { name: 'Pay and go on watching' }).click()
+      await story(page, 'preview', async () => {
+        await page.getByText(/Free preview: \d+ seconds left/).waitFor({ timeout: START_MS })
         await plays(page, 1)
-        assert.equal(problems, [])
+        await shot(page, 'watch-preview')
+        await page.getByText('The free preview is over').waitFor({ timeout: START_MS })
+        await page.getByRole('button', { name: 'Pay and watch' }).click()
+        await plays(page, 2)
       })
     } finally {
       await publisher.stop()
       await page.close()
       stream.close()
     }
-  })
-}
+  },
+)
 
-test('a free preview plays by itself, counts down and ends with the price; paying goes on without a break', async ({
-  browser,
-  relay,
-}) => {
-  if (!browser) return
-  const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
-  const show = { d: 'preview', title: 'With a preview', price, freePreviewSeconds: 15 }
-  const stream = await announce(relay.url, show)
-  const publisher = publish(stream.ingest)
-  const { page } = await open(browser, relay.http + watchPath(stream.address), false)
-  try {
-    await story(page, 'preview', async () => {
-      await page.getByText(/Free preview: \d+ seconds left/).waitFor({ timeout: START_MS })
-      await plays(page, 1)
-      await shot(page, 'watch-preview')
-      await page.getByText('The free preview is over').waitFor({ timeout: START_MS })
-      await page.getByRole('button', { name: 'Pay and watch' }).click()
-      await plays(page, 2)
-    })
-  } finally {
-    await publisher.stop()
-    await page.close()
-    stream.close()
-  }
-})
-
-test('a renewed grant takes over while the video plays on', async ({ browser, dir }) => {
-  if (!browser) return
+scenario('a renewed grant takes over while the video plays on', async ({ dir }) => {
   const db = join(dir, 'renewal')
   const short = ['--set', 'accessGrant.grantSeconds=10', '--set', 'liveStream.ghostSeconds=2']
   const relay = await spawnRelay(['--set', `db=${db}`, ...short])
   const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
   const stream = await announce(relay.url, { d: 'renewal', title: 'Renewal', price })
   const publisher = publish(stream.ingest)
-  const { page, tickets, problems } = await open(
-    browser,
-    relay.http + watchPath(stream.address),
-    false,
-  )
+  const { page, tickets, problems } = await open(relay.http + watchPath(stream.address), false)
   try {
     await story(page, 'renewal', async () => {
       await page.getByRole('button', { name: 'Pay and watch' }).click({ timeout: START_MS })
@@ -228,9 +224,8 @@ test('a renewed grant takes over while the video plays on', async ({ browser, di
   }
 })
 
-test('a streamer goes from the home page to live with four actions', async ({ browser, relay }) => {
-  if (!browser) return
-  const { page, problems } = await open(browser, relay.http, false)
+scenario('a streamer goes from the home page to live with four actions', async ({ relay }) => {
+  const { page, problems } = await open(relay.http, false)
   await page.getByLabel('Title').fill('Sunday soup')
   await page.getByRole('button', { name: 'Get my OBS details' }).click()
   const server = await page.getByLabel('Server').inputValue()
