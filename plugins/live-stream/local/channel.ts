@@ -56,7 +56,7 @@ export class Channel {
 
   /** A publisher begins; gives what takes its tags. */
   publish(): (tag: FlvTag) => void {
-    this.stopEngine()
+    this.unpublish('another publisher took over')
     this.cache = new GopCache()
     this.publishing = true
     this.over = false

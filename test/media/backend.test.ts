@@ -1,0 +1,164 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
+import { findFfmpeg } from '../../plugins/live-stream/local/engine/ffmpeg.ts'
+import { createLocalBackend } from '../../plugins/live-stream/local/index.ts'
+import { localOptions } from '../../plugins/live-stream/local/options.ts'
+import { silent } from '../relay/naive.ts'
+import { decodeVideo } from './decode.ts'
+import { type Publisher, startPublisher } from './publisher.ts'
+
+type Backend = Awaited<ReturnType<typeof createLocalBackend>>
+const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+
+async function start(set: object = {}) {
+  const events: MediaEvent[] = []
+  const keys = new Map([[hash('key-a'), { id: 'a' }]])
+  const backend = await createLocalBackend({
+    ...localOptions.parse({ rtmpPort: 0, ...set }),
+    clock: { now: Date.now },
+    log: silent,
+    publishers: { find: async keyHash => keys.get(keyHash) },
+    onEvent: event => void events.push(event),
+  })
+  const until = async (type: MediaEvent['type'], after = 0): Promise<MediaEvent> => {
+    for (let i = 0; i < 300; i++) {
+      const event = events.slice(after).find(one => one.type === type)
+      if (event) return event
+      await sleep(50)
+    }
+    throw new Error(`no ${type} event; there are ${JSON.stringify(events)}`)
+  }
+  const push = (key: string, more: object = {}) =>
+    startPublisher({ url: `rtmp://127.0.0.1:${backend.rtmpPort}/live/${key}`, ...more })
+  return { backend, events, until, push }
+}
+
+const fetchFile = (backend: Backend, path: string) =>
+  backend.media.fetch('a', path, new URLSearchParams(), AbortSignal.timeout(1000))
+const text = async (backend: Backend, path: string): Promise<string> => {
+  const file = await fetchFile(backend, path)
+  return file?.type === 'playlist' ? file.text : ''
+}
+async function media(backend: Backend, rendition: string) {
+  const playlist = await text(backend, `${rendition}/index.m3u8`)
+  const lines = playlist.split('\n')
+  const init = /#EXT-X-MAP:URI="([^"]+)"/.exec(
+    lines.findLast(line => line.startsWith('#EXT-X-MAP')) ?? '',
+  )?.[1]
+  const last = lines.findLast(line => line.endsWith('.m4s'))
+  const files = await Promise.all(
+    [init, last].map(name => fetchFile(backend, `${rendition}/${name}`)),
+  )
+  return {
+    playlist,
+    bytes: Buffer.concat(
+      files.map(file => (file?.type === 'segment' ? file.body : Buffer.alloc(0))),
+    ),
+  }
+}
+
+const engines: ('node-av' | 'ffmpeg')[] = ['node-av']
+if (await findFfmpeg()) engines.push('ffmpeg')
+else console.log('SKIP the ffmpeg engine: install ffmpeg to test it')
+
+for (const engine of engines) {
+  const test = suite<{ publishers: Publisher[]; backend?: Backend }>(`local backend, ${engine}`)
+  test.before.each(context => {
+    context.publishers = []
+  })
+  test.after.each(async ({ publishers, backend }) => {
+    for (const publisher of publishers) await publisher.kill()
+    await backend?.close()
+  })
+
+  test('real RTMP becomes playable HLS in two renditions that line up', async context => {
+    const { backend, until, push } = await start({ engine })
+    context.backend = backend
+    context.publishers.push(push('key-a', { width: 1280, height: 720 }))
+    await until('live')
+    await until('progress')
+    await sleep(2500)
+    const master = await text(backend, 'master.m3u8')
+    assert.match(
+      master,
+      /BANDWIDTH=\d+,AVERAGE-BANDWIDTH=\d+,CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2",RESOLUTION=1280x720,NAME="source"\nsource\/index\.m3u8/,
+    )
+    assert.match(master, /RESOLUTION=85[24]x480,NAME="480p"\n480p\/index\.m3u8/)
+    const [source, small] = [await media(backend, 'source'), await media(backend, '480p')]
+    for (const { bytes } of [source, small]) assert.ok((await decodeVideo(bytes)).frames >= 55)
+    const starts = (playlist: string) =>
+      [...playlist.matchAll(/DATE-TIME:(\S+)/g)].map(([, time]) => Date.parse(time ?? ''))
+    const [one, two] = [starts(source.playlist)[0] ?? 0, starts(small.playlist)[0] ?? 0]
+    assert.ok(Math.abs(one - two) < 700, `${one - two} ms apart`)
+    assert.match(source.playlist, /#EXT-X-TARGETDURATION:2\n/)
+    assert.match(source.playlist, /#EXTINF:2\.0\d\d,/)
+    assert.is(await fetchFile(backend, 'source/../../etc.m4s'), undefined)
+    assert.is(await fetchFile(backend, 'source/1.m4s'), undefined)
+  })
+
+  test('a killed engine is replaced without dropping the publisher', async context => {
+    const { backend, events, until, push } = await start({ engine, transcode: false })
+    context.backend = backend
+    const publisher = push('key-a')
+    context.publishers.push(publisher)
+    await until('live')
+    const before = events.length
+    const pattern = engine === 'ffmpeg' ? '^ffmpeg .*-f flv -i pipe:0' : 'node-av-child'
+    execFileSync('pkill', ['-9', '-f', pattern])
+    await until('error', before)
+    await until('live', before)
+    await sleep(2500)
+    const { playlist, bytes } = await media(backend, 'source')
+    assert.match(playlist, /#EXT-X-DISCONTINUITY\n/)
+    assert.ok((await decodeVideo(bytes)).frames > 20)
+    assert.is(await Promise.race([publisher.exited, sleep(50).then(() => 'alive')]), 'alive')
+  })
+
+  test.run()
+}
+
+const test = suite<{ publishers: Publisher[]; backend?: Backend }>('local backend')
+test.before.each(context => {
+  context.publishers = []
+})
+test.after.each(async ({ publishers, backend }) => {
+  for (const publisher of publishers) await publisher.kill()
+  await backend?.close()
+})
+
+test('the newest publisher takes over; going away is told; the end ends the playlist', async context => {
+  const { backend, events, until, push } = await start({ transcode: false })
+  context.backend = backend
+  const first = push('key-a')
+  context.publishers.push(first)
+  await until('live')
+  const second = push('key-a')
+  context.publishers.push(second)
+  assert.is.not(await first.exited, 0)
+  await until('idle')
+  await until(
+    'live',
+    events.findIndex(event => event.type === 'idle'),
+  )
+  const before = events.length
+  await second.stop()
+  const idle = await until('idle', before)
+  assert.ok(idle.at <= Date.now())
+  await backend.end('a')
+  assert.match((await media(backend, 'source')).playlist, /#EXT-X-ENDLIST\n$/)
+})
+
+test('too high a bitrate is cut, with the key to change in the reason', async context => {
+  const { backend, until, push } = await start({ transcode: false, maxBitrateKbps: 100 })
+  context.backend = backend
+  const publisher = push('key-a')
+  context.publishers.push(publisher)
+  const idle = await until('idle')
+  assert.match('cause' in idle ? idle.cause : '', /maxBitrateKbps/)
+})
+
+test.run()
