@@ -124,6 +124,36 @@ scenario('a chat goes on through a restart of the relay, without a gap', async c
   await page.close()
 })
 
+scenario(
+  'a key extension (NIP-07) signs where there is one, and a refusal is a sentence',
+  async ({ relay }) => {
+    const address = await announce(relay.url, { d: 'nip07', title: 'NIP-07' })
+    const me = person()
+    const { page, problems } = await open('about:blank')
+    let willing = false
+    await page.exposeFunction('askPubkey', () => me.pubkey)
+    await page.exposeFunction('askSignature', (template: { kind: number }) => {
+      if (!willing) throw new Error('the person said no')
+      return me.sign(template)
+    })
+    await page.addInitScript(() => {
+      const { askPubkey, askSignature } = window as unknown as Record<string, unknown>
+      Object.assign(window, { nostr: { getPublicKey: askPubkey, signEvent: askSignature } })
+    })
+    await page.goto(relay.http + watchPath(address))
+    await page.getByText('No messages yet').waitFor()
+    await page.getByLabel('Your message').fill('signed elsewhere')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('The key extension did not sign. Nothing was sent.').waitFor()
+    willing = true
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.waitForSelector('.said')
+    assert.is(await page.evaluate(() => localStorage.getItem('sluice.key')), null)
+    assert.equal(problems, [])
+    await page.close()
+  },
+)
+
 scenario('unknown streams and pages say so in words', async ({ relay }) => {
   const { page, problems } = await open(relay.http + watchPath(`30311:${host.pubkey}:none`))
   await page.getByText('This stream is not known here').waitFor()
