@@ -1,5 +1,6 @@
 import { verifyEvent } from 'nostr-tools/pure'
-import { type EventTemplate, type Filter, kinds, type NostrEvent } from '../events/index.ts'
+import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
+import { authTemplate, challengeBox } from './auth.ts'
 import { RelayGone, RelayRefused, RelayTimeout, SignerMissing } from './errors.ts'
 import { Outbox } from './outbox.ts'
 import type { Signer } from './signer.ts'
@@ -35,13 +36,12 @@ export class RelayClient {
   readonly #options: RelayClientOptions
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #outbox: Outbox
+  readonly #challenge: ReturnType<typeof challengeBox>
   readonly #timeoutMs: number
   readonly #listeners = new Set<(status: RelayStatus) => void>()
   #signer: Signer | undefined
   #socket: Socket | undefined
   #status: RelayStatus = 'connecting'
-  #challenge: string | undefined
-  #challenged: ((challenge: string) => void) | undefined
   #auth: Promise<void> | undefined
   #attempt = 0
   #retry: ReturnType<typeof setTimeout> | undefined
@@ -53,6 +53,7 @@ export class RelayClient {
     this.#options = options
     this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#outbox = new Outbox(this.#timeoutMs)
+    this.#challenge = challengeBox(this.#timeoutMs)
     this.#signer = options.signer
     this.#open()
   }
@@ -161,7 +162,7 @@ export class RelayClient {
   #lost(socket: Socket): void {
     if (socket !== this.#socket || this.#status === 'closed') return
     if (this.#status === 'open') this.#aliveAt = Math.floor(Date.now() / 1000)
-    this.#challenge = undefined
+    this.#challenge.put(undefined)
     this.#auth = undefined
     for (const subscription of this.#subscriptions.values()) subscription.authTried = false
     this.#become('connecting')
@@ -203,8 +204,7 @@ export class RelayClient {
         this.#refused(String(first), String(second ?? ''))
         break
       case 'AUTH':
-        this.#challenge = String(first)
-        this.#challenged?.(this.#challenge)
+        this.#challenge.put(String(first))
         break
     }
   }
@@ -269,30 +269,12 @@ export class RelayClient {
   }
 
   async #authenticate(): Promise<void> {
-    const event = await this.signer.sign({
-      kind: kinds.Auth,
-      created_at: Math.floor(Date.now() / 1000),
-      tags: [
-        ['relay', this.url],
-        ['challenge', await this.#nextChallenge()],
-      ],
-      content: '',
-    })
+    const challenge = await this.#challenge.get()
+    const template = authTemplate(this.url, challenge, Math.floor(Date.now() / 1000))
+    const event = await this.signer.sign(template)
     const answer = this.#outbox.wait(event)
     this.#send(['AUTH', event])
     await answer
-  }
-
-  /** Relays may refuse before they challenge: then the challenge is waited for. */
-  #nextChallenge(): Promise<string> {
-    if (this.#challenge !== undefined) return Promise.resolve(this.#challenge)
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new RelayTimeout()), this.#timeoutMs)
-      this.#challenged = challenge => {
-        clearTimeout(timer)
-        resolve(challenge)
-      }
-    })
   }
 }
 
