@@ -123,6 +123,7 @@ export class Session {
     if (this.#state.phase === 'closed') return
     this.#schedule = schedule
     clearInterval(this.#timer)
+    this.#book.begin()
     this.#become({ phase: 'paying', problem: undefined })
     this.#timer = setInterval(() => void this.#tick(), schedule.everySeconds * 1000)
     void this.#tick()
@@ -176,6 +177,10 @@ export class Session {
     } finally {
       this.#busy = false
     }
+    if (this.#mayTryAgain && this.#state.phase === 'paying') {
+      this.#mayTryAgain = false
+      await this.#tick()
+    }
   }
 
   async #send({ event, voucher }: { event: NostrEvent; voucher: Voucher }): Promise<void> {
@@ -186,8 +191,8 @@ export class Session {
       this.#mayTryAgain = false
     } catch (error) {
       if (error instanceof RelayRefused) this.#unanswered = undefined
-      // The payee answers a voucher above its limit with a new limit, once.
-      this.#mayTryAgain = voucher.asksForMore && !this.#mayTryAgain
+      // The payee answers a voucher above its limit with a new limit; one above the balance may be too large.
+      this.#mayTryAgain = error instanceof RelayRefused && this.#book.refused(voucher)
       throw error
     }
   }

@@ -14,6 +14,8 @@ export type Next = { do: 'pay'; voucher: Voucher } | { do: 'later' } | { do: 'sp
 
 /** A receipt that does not come although the payment was taken holds the next payment back for so long. */
 const RECEIPT_WAIT_MS = 10_000
+/** The smallest part of the buffer that is still offered when the balance is too low for all of it. */
+const LEAST_REACH = 1 / 8
 
 /**
  * The account of a session's 5612: sequences grow, totals never fall, and at most one voucher is under way. Times
@@ -29,6 +31,10 @@ export function vouchers(rate: Rate<TimeUnit>) {
   let receipted = 0n
   let takenAt = 0
   let maxReceive: bigint | undefined
+  /** How much of the buffer is paid ahead: less and less when the balance runs out, so that all of it is used. */
+  let reach = 1
+  /** The last voucher asked for more, and was refused. */
+  let asked = false
   /** Time that is paid ahead, as the newest receipt gave it, and when that was. */
   let lead = { ms: 0, at: 0 }
 
@@ -40,7 +46,12 @@ export function vouchers(rate: Rate<TimeUnit>) {
     /** What to do now. */
     next(schedule: PaySchedule, now: number): Next {
       if (receipted < taken && now - takenAt < RECEIPT_WAIT_MS) return { do: 'later' }
-      const wanted = nextTotal(rate, schedule, totalSent, leadMs(now))
+      const wanted = nextTotal(
+        rate,
+        { ...schedule, bufferSeconds: schedule.bufferSeconds * reach },
+        totalSent,
+        leadMs(now),
+      )
       const limit = maxReceive ?? wanted
       const asksForMore = limit <= totalSent && wanted > limit
       const total = wanted > limit && !asksForMore ? limit : wanted
@@ -56,8 +67,23 @@ export function vouchers(rate: Rate<TimeUnit>) {
     /** The payee has taken this voucher. */
     accepted(voucher: Voucher, now: number): void {
       taken = voucher.sequence
+      asked = false
       takenAt = now
       totalSent = voucher.totalSent
+    },
+
+    /** The payee refused a voucher. True when another one is worth a try: under the new limit, or a smaller one. */
+    refused(voucher: Voucher): boolean {
+      const first = !asked
+      asked = voucher.asksForMore
+      if (asked && first) return true
+      reach /= 2
+      return reach >= LEAST_REACH
+    },
+
+    /** The person pays anew: the whole buffer is tried again. */
+    begin(): void {
+      reach = 1
     },
 
     /** A receipt, with the paid-ahead time (ms) that it shows. False for one that is older than what is known. */
