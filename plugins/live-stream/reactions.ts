@@ -59,7 +59,8 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
 
   /** Ends a stream whose media has not come back. */
   async function ghost({ key: address }: JobOf): Promise<void> {
-    await finish(address, stream => stream.status === 'reconnecting')
+    const stream = await finish(address, now => now.status === 'reconnecting')
+    if (stream) await backend.end(stream.id)
   }
 
   /** Ends a stream because its host said so. */

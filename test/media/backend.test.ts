@@ -1,65 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
 import { findFfmpeg } from '../../plugins/live-stream/local/engine/ffmpeg.ts'
-import { createLocalBackend } from '../../plugins/live-stream/local/index.ts'
-import { localOptions } from '../../plugins/live-stream/local/options.ts'
-import { silent } from '../relay/naive.ts'
 import { decodeVideo } from './decode.ts'
-import { type Publisher, startPublisher } from './publisher.ts'
-
-type Backend = Awaited<ReturnType<typeof createLocalBackend>>
-const hash = (key: string) => createHash('sha256').update(key).digest('hex')
-
-async function start(set: object = {}) {
-  const events: MediaEvent[] = []
-  const keys = new Map([[hash('key-a'), { id: 'a' }]])
-  const backend = await createLocalBackend({
-    ...localOptions.parse({ rtmpPort: 0, ...set }),
-    clock: { now: Date.now },
-    log: silent,
-    publishers: { find: async keyHash => keys.get(keyHash) },
-    onEvent: event => void events.push(event),
-  })
-  const until = async (type: MediaEvent['type'], after = 0): Promise<MediaEvent> => {
-    for (let i = 0; i < 300; i++) {
-      const event = events.slice(after).find(one => one.type === type)
-      if (event) return event
-      await sleep(50)
-    }
-    throw new Error(`no ${type} event; there are ${JSON.stringify(events)}`)
-  }
-  const push = (key: string, more: object = {}) =>
-    startPublisher({ url: `rtmp://127.0.0.1:${backend.rtmpPort}/live/${key}`, ...more })
-  return { backend, events, until, push }
-}
-
-const fetchFile = (backend: Backend, path: string) =>
-  backend.media.fetch('a', path, new URLSearchParams(), AbortSignal.timeout(1000))
-const text = async (backend: Backend, path: string): Promise<string> => {
-  const file = await fetchFile(backend, path)
-  return file?.type === 'playlist' ? file.text : ''
-}
-async function media(backend: Backend, rendition: string) {
-  const playlist = await text(backend, `${rendition}/index.m3u8`)
-  const lines = playlist.split('\n')
-  const init = /#EXT-X-MAP:URI="([^"]+)"/.exec(
-    lines.findLast(line => line.startsWith('#EXT-X-MAP')) ?? '',
-  )?.[1]
-  const last = lines.findLast(line => line.endsWith('.m4s'))
-  const files = await Promise.all(
-    [init, last].map(name => fetchFile(backend, `${rendition}/${name}`)),
-  )
-  return {
-    playlist,
-    bytes: Buffer.concat(
-      files.map(file => (file?.type === 'segment' ? file.body : Buffer.alloc(0))),
-    ),
-  }
-}
+import { type Backend, enginePids, fetchFile, media, start, text } from './local.ts'
+import type { Publisher } from './publisher.ts'
 
 const engines: ('node-av' | 'ffmpeg')[] = ['node-av']
 if (await findFfmpeg()) engines.push('ffmpeg')
@@ -107,8 +52,7 @@ for (const engine of engines) {
     context.publishers.push(publisher)
     await until('live')
     const before = events.length
-    const pattern = engine === 'ffmpeg' ? '^ffmpeg .*-f flv -i pipe:0' : 'node-av-child'
-    execFileSync('pkill', ['-9', '-f', pattern])
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL')
     await until('error', before)
     await until('live', before)
     await sleep(2500)
@@ -149,7 +93,8 @@ test('the newest publisher takes over; going away is told; the end ends the play
   const idle = await until('idle', before)
   assert.ok(idle.at <= Date.now())
   await backend.end('a')
-  assert.match((await media(backend, 'source')).playlist, /#EXT-X-ENDLIST\n$/)
+  const { playlist } = await media(backend, 'source')
+  assert.match(playlist, /#EXT-X-ENDLIST\n$/, JSON.stringify(events) + playlist)
 })
 
 test('too high a bitrate is cut, with the key to change in the reason', async context => {

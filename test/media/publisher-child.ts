@@ -21,10 +21,11 @@ import {
   IOContext,
   Packet,
   Rational,
+  type Stream,
 } from 'node-av/lib'
 
 const options = JSON.parse(process.argv[2] ?? '{}')
-const { url, seconds = 3600, width = 640, height = 360, fps = 30, gop = 2 } = options
+const { url, seconds = 3600, width = 640, height = 360, fps = 30, gop = 2, only } = options
 const RATE = 48_000
 const GLOBAL_HEADER = 1 << 22
 const check = (code: number, doing: string) => FFmpegError.throwIfError(code, doing)
@@ -72,12 +73,12 @@ const io = new IOContext()
 check(await io.open2(url, AVIO_FLAG_WRITE), 'connect')
 output.pb = io
 const [videoStream, audioStream] = [video, audio].map(encoder => {
+  if (only === (encoder === video ? 'audio' : 'video')) return undefined
   const stream = output.newStream()
   check(stream.codecpar.fromContext(encoder), 'parameters')
   stream.timeBase = encoder.timeBase
   return stream
 })
-if (!videoStream || !audioStream) throw new Error('no streams')
 check(
   await output.writeHeader(Dictionary.fromObject({ flvflags: 'no_duration_filesize' })),
   'header',
@@ -98,7 +99,7 @@ for (let n = 0; n < seconds * fps && !stopping; n++) {
     pts: BigInt(n),
   })
   picture.pictType = n % (fps * gop) === 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
-  await encode(video, picture, videoStream.index)
+  await encode(video, picture, videoStream)
   picture.free()
   for (; sampleAt < ((n + 1) * RATE) / fps; sampleAt += audio.frameSize) {
     for (let i = 0; i < audio.frameSize; i++)
@@ -110,7 +111,7 @@ for (let n = 0; n < seconds * fps && !stopping; n++) {
       channelLayout: AV_CHANNEL_LAYOUT_MONO,
       pts: BigInt(sampleAt),
     })
-    await encode(audio, sound, audioStream.index)
+    await encode(audio, sound, audioStream)
     sound.free()
   }
   const ahead = ((n + 1) * 1000) / fps - (performance.now() - began)
@@ -131,7 +132,12 @@ function paint(n: number): void {
   frameBytes.fill(110 + (n % 60), chroma, chroma + (width * height) / 4)
 }
 
-async function encode(encoder: CodecContext, frame: Frame, streamIndex: number): Promise<void> {
+async function encode(
+  encoder: CodecContext,
+  frame: Frame,
+  stream: Stream | undefined,
+): Promise<void> {
+  if (!stream) return
   check(await encoder.sendFrame(frame), 'encode')
   const packet = new Packet()
   packet.alloc()
@@ -139,9 +145,8 @@ async function encode(encoder: CodecContext, frame: Frame, streamIndex: number):
     const got = await encoder.receivePacket(packet)
     if (got === AVERROR_EOF || got === AVERROR_EAGAIN) break
     check(got, 'encode')
-    packet.streamIndex = streamIndex
-    const stream = streamIndex === videoStream?.index ? videoStream : audioStream
-    if (stream) packet.rescaleTs(encoder.timeBase, stream.timeBase)
+    packet.streamIndex = stream.index
+    packet.rescaleTs(encoder.timeBase, stream.timeBase)
     check(await output.interleavedWriteFrame(packet), 'send')
     packet.unref()
   }

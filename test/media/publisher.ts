@@ -29,6 +29,8 @@ export function startPublisher(options: {
   fps?: number
   /** Seconds between keyframes. */
   gop?: number
+  /** What is sent; both unless one is named. */
+  only?: 'audio' | 'video'
 }): Publisher {
   const file = fileURLToPath(new URL('./publisher-child.ts', import.meta.url))
   const child = fork(file, [JSON.stringify(options)], {

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { suite } from 'uvu'
@@ -12,6 +10,7 @@ import {
 } from '../../plugins/live-stream/local/rtmp/chunks.ts'
 import { rtmpServer } from '../../plugins/live-stream/local/rtmp/server.ts'
 import type { FlvTag } from '../../plugins/live-stream/local/rtmp/session.ts'
+import { client } from './rtmp-client.ts'
 
 interface Context {
   server: Awaited<ReturnType<typeof rtmpServer>>
@@ -38,36 +37,6 @@ test.before.each(async context => {
   })
 })
 test.after.each(({ server }) => server.close())
-
-/** A client that speaks just enough; what the server says is kept as text. */
-async function client(port: number) {
-  const socket: Socket = connect(port, '127.0.0.1')
-  let heard = Buffer.alloc(0)
-  socket.on('data', chunk => {
-    heard = Buffer.concat([heard, chunk])
-  })
-  socket.on('error', () => undefined)
-  await once(socket, 'connect')
-  const command = (...values: AmfValue[]) =>
-    socket.write(writeMessage(3, 20, 0, encodeAmf(...values), 128))
-  return {
-    socket,
-    heard: () => heard.toString('latin1'),
-    shake: async () => {
-      socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(1536, 1)]))
-      while (heard.length < 1 + 2 * 1536) await sleep(5)
-      socket.write(heard.subarray(1, 1537))
-    },
-    command,
-    publish(key: string) {
-      command('connect', 1, { app: 'live' })
-      command('releaseStream', 2, null, key)
-      command('createStream', 4, null)
-      command('publish', 5, null, key, 'live')
-    },
-    gone: () => (socket.destroyed ? Promise.resolve([]) : once(socket, 'close')),
-  }
-}
 
 test('a publisher with a good key sends media; timestamps and script data come as FLV has them', async ({
   server,

@@ -2,9 +2,10 @@ import type { Logger } from '../../plugin.ts'
 import type { MediaEvent, Playlist, Segment } from '../backend.ts'
 import { type Engine, type EngineName, type RenditionName, startEngine } from './engine/engine.ts'
 import { flvHeader, flvTag, GopCache } from './flv.ts'
-import { masterPlaylist, mediaPlaylist } from './packager/playlists.ts'
+import { mediaFile } from './packager/files.ts'
 import { Rendition } from './packager/rendition.ts'
 import type { FlvTag } from './rtmp/session.ts'
+import { Watch } from './watch.ts'
 
 export interface ChannelOptions {
   readonly id: string
@@ -12,17 +13,25 @@ export interface ChannelOptions {
   readonly renditions: readonly RenditionName[]
   readonly segmentSeconds: number
   readonly windowSeconds: number
+  /** A publisher that sends no media for so long is given up, ms. */
+  readonly idleMs: number
   readonly log: Logger
   now(): number
   onEvent(event: MediaEvent): void
+  /** Nothing can be made of what this publisher sends: it should go, and hear why. */
+  giveUp(cause: string): void
 }
 
 const MAX_RENDITION_BYTES = 192 << 20
 /** An engine this far behind is stuck. */
 const MAX_UNREAD_BYTES = 32 << 20
-const PROGRESS_MS = 1000
+const TICK_MS = 1000
 const OTHERS_WAIT_MS = 1500
 const RESPAWN_MS = 300
+/** Engines that die one after the other without a segment die of their input. */
+const MAX_DEATHS = 5
+/** For an engine to write out what it has. */
+const DRAIN_MS = 5000
 
 /**
  * One stream's media: from the publisher's tags through an engine into renditions. It outlives publishers and
@@ -31,21 +40,28 @@ const RESPAWN_MS = 300
 export class Channel {
   readonly renditions: Map<RenditionName, Rendition>
   private readonly options: ChannelOptions
+  private readonly watch: Watch
   private engine: Engine | undefined
+  /** The last publisher's engine, while it writes out what it has. */
+  private draining: Engine | undefined
   private cache = new GopCache()
   private publishing = false
   private live = false
   private over = false
-  private firstAt: number | undefined
+  private deaths = 0
   private lastEndMs = 0
-  private progress: NodeJS.Timeout | undefined
+  private toldMs = 0
+  private ticker: NodeJS.Timeout | undefined
+  private respawn: NodeJS.Timeout | undefined
+  private liveSoon: NodeJS.Timeout | undefined
 
   constructor(options: ChannelOptions) {
     this.options = options
+    this.watch = new Watch(options.idleMs)
     const { segmentSeconds: targetSeconds, windowSeconds } = options
     this.renditions = new Map(
       options.renditions.map(name => {
-        const onSegment = (endMs: number) => this.onSegment(name, endMs)
+        const onSegment = (endMs: number) => this.onSegment(endMs)
         return [
           name,
           new Rendition({ targetSeconds, windowSeconds, maxBytes: MAX_RENDITION_BYTES, onSegment }),
@@ -57,10 +73,15 @@ export class Channel {
   /** A publisher begins; gives what takes its tags. */
   publish(): (tag: FlvTag) => void {
     this.unpublish('another publisher took over')
+    this.draining?.kill()
+    this.draining = undefined
+    this.finishSegments()
     this.cache = new GopCache()
+    this.deaths = 0
     this.publishing = true
     this.over = false
     this.spawn()
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
     return tag => this.take(tag)
   }
 
@@ -68,47 +89,34 @@ export class Channel {
   unpublish(cause: string): void {
     if (!this.publishing) return
     this.publishing = false
-    this.engine?.input.end()
+    clearInterval(this.ticker)
+    clearTimeout(this.respawn)
+    const { engine } = this
     this.engine = undefined
+    if (engine) this.drain(engine)
     this.idle('idle', cause)
   }
 
-  /** No more media comes: players reach the end of the playlist. */
-  end(): void {
+  /** No more media comes. Resolves when the last segment and the playlist's end stand. */
+  async end(): Promise<void> {
     this.unpublish('the stream was ended')
     this.over = true
+    await this.draining?.ended
   }
 
   fetch(path: string): Playlist | Segment | undefined {
-    if (path === 'master.m3u8') {
-      const text = masterPlaylist(this.renditions)
-      return text.includes('#EXT-X-STREAM-INF') ? { type: 'playlist', text } : undefined
-    }
-    const [, name, file = ''] = /^([a-z0-9]+)\/([a-z0-9.-]+)$/.exec(path) ?? []
-    const rendition = this.renditions.get(name as RenditionName)
-    if (!rendition || rendition.segments.length === 0) return undefined
-    if (file === 'index.m3u8')
-      return { type: 'playlist', text: mediaPlaylist(rendition, this.over) }
-    const init = /^init-(\d{1,9})\.mp4$/.exec(file)
-    if (init) {
-      const body = rendition.inits.get(Number(init[1]))
-      return body && { type: 'segment', contentType: 'video/mp4', body }
-    }
-    const sequence = /^(\d{1,12})\.m4s$/.exec(file)
-    const segment = sequence && rendition.segments.find(one => one.sequence === Number(sequence[1]))
-    if (!segment) return undefined
-    const body = Buffer.concat(segment.fragments)
-    return { type: 'segment', contentType: 'video/iso.segment', body, endMs: segment.endMs }
+    // A playlist that says it has ended must not grow any more (RFC 8216, 6.2.1).
+    return mediaFile(this.renditions, path, this.over && !this.draining)
   }
 
   close(): void {
-    this.publishing = false
-    clearInterval(this.progress)
-    this.stopEngine()
+    this.unpublish('the media backend is closing')
+    this.draining?.kill()
   }
 
   private take(tag: FlvTag): void {
     this.cache.note(tag)
+    if (tag.type !== 18) this.watch.sawTag()
     const { engine } = this
     if (!engine) return
     engine.input.write(flvTag(tag))
@@ -118,64 +126,87 @@ export class Channel {
   private spawn(): void {
     const engine = startEngine(this.options.engine, this.options.renditions)
     this.engine = engine
+    this.watch.begin()
+    let broken: string | undefined
     for (const [name, rendition] of this.renditions) {
       rendition.begin(this.options.now())
       engine.outputs.get(name)?.on('data', (bytes: Buffer) => {
-        if (this.engine === engine || !this.publishing) rendition.push(bytes, this.options.now())
+        if (broken || (this.engine !== engine && this.draining !== engine)) return
+        try {
+          rendition.push(bytes, this.options.now())
+        } catch (error) {
+          // What an engine makes of a hostile stream may be no MP4: that is this stream's trouble alone.
+          broken = error instanceof Error ? error.message : String(error)
+          engine.kill()
+        }
       })
     }
     engine.input.write(flvHeader())
     // After a crash: headers and the last keyframe's pictures, so that it need not wait for the next.
     for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
-    engine.ended.then(cause => this.onEngineEnd(engine, cause))
+    engine.ended.then(cause => this.onEngineEnd(engine, broken ?? cause))
   }
 
   private onEngineEnd(engine: Engine, cause: string): void {
-    if (this.engine !== engine || !this.publishing) return
-    this.engine = undefined
-    this.options.log.error(
-      { stream: this.options.id, cause },
-      'the media engine died, starting another',
-    )
-    this.idle('error', cause)
-    setTimeout(() => {
-      if (this.publishing && !this.engine) this.spawn()
-    }, RESPAWN_MS)
-  }
-
-  private stopEngine(): void {
-    const { engine } = this
-    this.engine = undefined
-    engine?.kill()
-  }
-
-  private onSegment(name: RenditionName, endMs: number): void {
-    this.lastEndMs = Math.max(this.lastEndMs, endMs)
-    if (this.live || !this.publishing) return
-    const now = this.options.now()
-    this.firstAt ??= now
-    const waiting = [...this.renditions.values()].some(
-      one => one.segments.at(-1)?.run === undefined,
-    )
-    if (waiting && now - this.firstAt < OTHERS_WAIT_MS) {
-      // Players read the master playlist once: let the other renditions be in it.
-      if (name === 'source') setTimeout(() => this.onSegment('480p', endMs), OTHERS_WAIT_MS)
-      return
+    if (this.draining === engine) {
+      this.draining = undefined
+      this.finishSegments()
     }
+    if (this.engine !== engine) return
+    this.engine = undefined
+    this.finishSegments()
+    this.deaths += 1
+    const { id: stream, log } = this.options
+    if (this.deaths >= MAX_DEATHS) return this.options.giveUp(cause)
+    log.error({ stream, cause }, 'the media engine died, starting another')
+    this.idle('error', cause)
+    this.respawn = setTimeout(() => this.spawn(), RESPAWN_MS * 2 ** (this.deaths - 1))
+  }
+
+  private drain(engine: Engine): void {
+    this.draining = engine
+    engine.input.end()
+    const late = setTimeout(() => engine.kill(), DRAIN_MS)
+    engine.ended.then(() => clearTimeout(late))
+  }
+
+  private finishSegments(): void {
+    for (const rendition of this.renditions.values()) rendition.finish(this.options.now())
+  }
+
+  private tick(): void {
+    const { id, onEvent, giveUp } = this.options
+    const trouble = this.watch.trouble(this.engine?.input.writableLength ?? 0)
+    if (trouble?.fault === 'engine') this.engine?.kill()
+    if (trouble?.fault === 'publisher') return giveUp(trouble.cause)
+    if (!this.live || this.lastEndMs <= this.toldMs) return
+    this.toldMs = this.lastEndMs
+    onEvent({ type: 'progress', id, at: Math.min(this.lastEndMs, this.options.now()) })
+  }
+
+  private onSegment(endMs: number): void {
+    this.lastEndMs = Math.max(this.lastEndMs, endMs)
+    if (!this.publishing) return
+    this.deaths = 0
+    this.watch.sawSegment()
+    if (this.live) return
+    // Players read the master playlist once: let the other renditions be in it.
+    const all = [...this.renditions.values()].every(rendition => rendition.segments.length > 0)
+    if (all) this.goLive()
+    else this.liveSoon ??= setTimeout(() => this.goLive(), OTHERS_WAIT_MS)
+  }
+
+  private goLive(): void {
+    clearTimeout(this.liveSoon)
+    this.liveSoon = undefined
     this.live = true
-    const { id, onEvent } = this.options
-    onEvent({ type: 'live', id, at: now })
-    let told = 0
-    this.progress = setInterval(() => {
-      if (this.lastEndMs <= told) return
-      told = this.lastEndMs
-      onEvent({ type: 'progress', id, at: Math.min(this.lastEndMs, this.options.now()) })
-    }, PROGRESS_MS)
+    const { id, onEvent, now } = this.options
+    onEvent({ type: 'live', id, at: now() })
   }
 
   private idle(type: 'idle' | 'error', cause: string): void {
-    clearInterval(this.progress)
-    this.firstAt = undefined
+    clearTimeout(this.liveSoon)
+    this.liveSoon = undefined
     this.live = false
     const { id, onEvent, now } = this.options
     onEvent({ type, id, at: Math.min(this.lastEndMs || now(), now()), cause })

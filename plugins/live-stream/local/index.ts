@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { Clock, Logger } from '../../plugin.ts'
 import type { MediaBackend, MediaEvent } from '../backend.ts'
 import { Channel } from './channel.ts'
+import { codecGuard } from './codecs.ts'
 import { chooseEngine, type RenditionName } from './engine/engine.ts'
 import type { LocalOptions } from './options.ts'
 import { bitrateGuard } from './rtmp/bitrate.ts'
@@ -35,6 +36,7 @@ export async function createLocalBackend(
     if (known) return known
     const { segmentSeconds, windowSeconds, onEvent } = options
     const now = () => clock.now()
+    const giveUp = (cause: string) => publishers.get(id)?.end(cause)
     const channel = new Channel({
       id,
       engine,
@@ -43,7 +45,9 @@ export async function createLocalBackend(
       windowSeconds,
       log,
       now,
+      idleMs: options.idleSeconds * 1000,
       onEvent,
+      giveUp,
     })
     channels.set(id, channel)
     return channel
@@ -52,7 +56,8 @@ export async function createLocalBackend(
   async function accept(key: string, session: RtmpSession) {
     const keyHash = createHash('sha256').update(key).digest('hex')
     const found = await options.publishers.find(keyHash)
-    if (!found) return undefined
+    // One that went while the store was asked must not push out who is there.
+    if (!found || session.ended) return undefined
     const { id } = found
     const earlier = publishers.get(id)
     if (!earlier && publishers.size >= options.maxPublishers) {
@@ -65,7 +70,7 @@ export async function createLocalBackend(
     clearTimeout(lingering.get(id))
     lingering.delete(id)
     log.info({ stream: id, from: session.remote, engine }, 'publishing')
-    const take = channelOf(id).publish()
+    const take = codecGuard(channelOf(id).publish(), cause => session.end(cause))
     return bitrateGuard(take, options.maxBitrateKbps, () =>
       session.end('sent more than liveStream.local.maxBitrateKbps'),
     )
@@ -103,7 +108,6 @@ export async function createLocalBackend(
       publishers.get(id)?.end('the stream was ended')
       const channel = channels.get(id)
       if (!channel || lingering.has(id)) return
-      channel.end()
       const timer = setTimeout(() => {
         lingering.delete(id)
         if (publishers.has(id)) return
@@ -111,6 +115,7 @@ export async function createLocalBackend(
         channels.delete(id)
       }, LINGER_MS)
       lingering.set(id, timer)
+      await channel.end()
     },
     media: {
       fetch: async (id, path) => channels.get(id)?.fetch(path),

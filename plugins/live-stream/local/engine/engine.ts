@@ -11,7 +11,7 @@ export type RenditionName = 'source' | '480p'
 export interface Engine {
   readonly input: Writable
   readonly outputs: ReadonlyMap<RenditionName, Readable>
-  /** Resolves with why it ended; an ending that was asked for counts too. */
+  /** Resolves with why it ended, once all its output was read; an ending that was asked for counts too. */
   readonly ended: Promise<string>
   kill(): void
 }
@@ -80,7 +80,8 @@ function ending(child: ChildProcess): Promise<string> {
   })
   return new Promise(resolve => {
     child.once('error', error => resolve(error.message))
-    child.once('exit', (code, signal) => {
+    // Not at its exit: what it wrote last is still in the pipes.
+    child.once('close', (code, signal) => {
       const line = last.trim().split('\n').at(-1) ?? ''
       resolve(`the engine ended with ${signal ?? `code ${code}`}${line ? `: ${line}` : ''}`)
     })

@@ -24,6 +24,8 @@ export function ffmpegArguments(renditions: readonly RenditionName[]): string[] 
     'error',
     '-probesize',
     '500000',
+    '-analyzeduration',
+    '1500000',
     '-f',
     'flv',
     '-i',
@@ -40,7 +42,9 @@ function codecs(rendition: RenditionName): string[] {
   if (rendition === 'source') return [...map, '-c:v', 'copy']
   return [
     ...map,
-    ...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency', '-vf', 'scale=-2:480'],
+    ...['-c:v', 'libx264', '-preset', 'superfast', '-tune', 'zerolatency'],
+    // A smaller source keeps its size: making it larger helps nobody.
+    ...['-vf', "scale=-2:'min(480,trunc(ih/2)*2)'"],
     ...['-pix_fmt', 'yuv420p', '-b:v', '900k', '-maxrate', '1200k', '-bufsize', '1800k'],
     // Keyframes where the source has them, so that the renditions' segments line up.
     ...['-force_key_frames', 'source', '-sc_threshold', '0', '-g', '600', '-copyts'],

@@ -18,8 +18,9 @@ export interface MediaSegment {
 const MAX_DRIFT_MS = 1000
 
 /**
- * One rendition of a live stream: takes the engine's MP4 and keeps a window of segments in memory. Sequence
- * numbers begin at the wall clock's seconds, so they never go back, whatever is restarted.
+ * One rendition of a live stream: takes the engine's MP4 and keeps a window of segments in memory. Numbers of
+ * segments and inits begin at the wall clock, so a restart of the relay never names other media alike (caches);
+ * from there they count one by one, because a player counts along (RFC 8216, 6.2.2).
  */
 export class Rendition {
   readonly segments: MediaSegment[] = []
@@ -45,9 +46,9 @@ export class Rendition {
 
   /** A new engine begins to write. */
   begin(nowMs: number): void {
-    this.flush(nowMs)
-    this.run += 1
-    this.next = Math.max(this.next, Math.floor((nowMs - SEQUENCE_EPOCH_MS) / 1000))
+    const fromClock = Math.floor((nowMs - SEQUENCE_EPOCH_MS) / 100)
+    this.run = this.run === 0 ? fromClock : this.run + 1
+    this.next ||= fromClock
     this.reader = new BoxReader()
     this.moof = undefined
     this.open = undefined
@@ -69,7 +70,7 @@ export class Rendition {
   }
 
   /** What has come of the last segment is all that will come. */
-  private flush(nowMs: number): void {
+  finish(nowMs: number): void {
     if (this.open) this.close(this.open, nowMs)
     this.open = undefined
   }
@@ -142,5 +143,5 @@ export interface RenditionOptions {
   onSegment(endMs: number): void
 }
 
-/** 2024-01-01: keeps sequence numbers short. */
+/** 2024-01-01: keeps the numbers short. They count tenths of a second, which is faster than segments come. */
 const SEQUENCE_EPOCH_MS = 1_704_067_200_000

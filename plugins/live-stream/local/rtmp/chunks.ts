@@ -13,22 +13,28 @@ interface ChunkStream {
   type: number
   streamId: number
   extended: boolean
-  parts: Buffer[]
+  /** What came of the message so far: `received` bytes of it. */
+  body: Buffer
   received: number
 }
 
 const MAX_CHUNK_STREAMS = 32
 const MAX_CHUNK_SIZE = 1 << 20
+const NOTHING = Buffer.alloc(0)
+const FIRST_BODY_BYTES = 4096
 const HEADER_BYTES = [11, 7, 3, 0] as const
 
 /**
  * Puts messages together from the chunks of a connection (RTMP 1.0, 5.3). Memory grows only with bytes that
- * came: a length that lies allocates nothing. Throws on what breaks a limit; the connection is then closed.
+ * came, at most twofold and whatever the chunk size: a length that lies allocates nothing, a million chunks of
+ * one byte are no million buffers. Throws on what breaks a limit; the connection is then closed.
  */
 export class ChunkReader {
   chunkSize = 128
   private rest: Buffer = Buffer.alloc(0)
   private readonly streams = new Map<number, ChunkStream>()
+  /** Bytes of messages that are not whole yet, over all chunk streams. */
+  private pending = 0
   /** Longest message that is taken; small until a publisher is accepted. */
   maxMessageBytes: number
 
@@ -67,7 +73,8 @@ export class ChunkReader {
     if (bytes.length < basic + headerBytes) return 0
 
     const stream = this.stream(id, format)
-    const fresh = stream.received === 0
+    // A header in the middle of a message gives the old one up.
+    const fresh = stream.received === 0 || format < 3
     const field = format < 3 ? bytes.readUIntBE(basic, 3) : 0
     const extended = format < 3 ? field === 0xffffff : stream.extended
     let at = basic + headerBytes
@@ -78,12 +85,10 @@ export class ChunkReader {
     const length = format < 2 ? bytes.readUIntBE(basic + 3, 3) : stream.length
     if (length > this.maxMessageBytes) throw new Error(`RTMP: a message of ${length} bytes`)
     const size = Math.min(this.chunkSize, length - (fresh ? 0 : stream.received))
-    if (size < 0) throw new Error('RTMP: a message shrank in the middle')
     if (bytes.length < at + size) return 0
 
-    if (fresh || format < 3) this.begin(stream, format, time, extended, length, bytes, basic)
-    stream.parts.push(bytes.subarray(at, at + size))
-    stream.received += size
+    if (fresh) this.begin(stream, format, time, extended, length, bytes, basic)
+    this.append(stream, bytes.subarray(at, at + size))
     if (stream.received >= stream.length) this.finish(stream, onMessage)
     return at + size
   }
@@ -110,14 +115,38 @@ export class ChunkReader {
       stream.length = length
       stream.type = bytes.readUInt8(basic + 6)
     }
-    stream.parts = []
+    this.drop(stream)
+  }
+
+  private append(stream: ChunkStream, part: Buffer): void {
+    this.pending += part.length
+    if (this.pending > 2 * this.maxMessageBytes) throw new Error('RTMP: too many messages begun')
+    const needed = stream.received + part.length
+    if (needed > stream.body.length) {
+      const room = Math.max(FIRST_BODY_BYTES, 2 * stream.body.length, needed)
+      const grown = Buffer.allocUnsafeSlow(Math.min(room, stream.length))
+      stream.body.copy(grown, 0, 0, stream.received)
+      stream.body = grown
+    }
+    part.copy(stream.body, stream.received)
+    stream.received = needed
+  }
+
+  private drop(stream: ChunkStream): void {
+    this.pending -= stream.received
+    stream.body = NOTHING
     stream.received = 0
   }
 
+  /** The sender gives up a message that it has begun (RTMP 1.0, 5.4.2). */
+  abort(chunkStream: number): void {
+    const stream = this.streams.get(chunkStream)
+    if (stream) this.drop(stream)
+  }
+
   private finish(stream: ChunkStream, onMessage: (message: RtmpMessage) => void): void {
-    const payload = Buffer.concat(stream.parts)
-    stream.parts = []
-    stream.received = 0
+    const payload = stream.body.subarray(0, stream.received)
+    this.drop(stream)
     onMessage({
       type: stream.type,
       timestamp: stream.timestamp,
@@ -139,7 +168,7 @@ export class ChunkReader {
       type: 0,
       streamId: 0,
       extended: false,
-      parts: [],
+      body: NOTHING,
       received: 0,
     }
     this.streams.set(id, stream)

@@ -24,6 +24,10 @@ const WINDOW = 2_500_000
 const MAX_COMMAND_BYTES = 16_384
 const MAX_MEDIA_BYTES = 8 << 20
 const GREETING_MS = 10_000
+/** More answers than this unread: whoever asks does not listen. */
+const MAX_UNSENT_BYTES = 65_536
+/** For what was said last; then the socket goes, read or not. */
+const FAREWELL_MS = 2000
 
 /**
  * One publisher's connection (RTMP 1.0): handshake, connect, createStream, publish, media. There is no play.
@@ -37,10 +41,11 @@ export class RtmpSession {
   private greeting: Buffer | undefined = Buffer.alloc(0)
   private greeted = false
   private sink: ((tag: FlvTag) => void) | undefined
+  private connected = false
   private asked = false
   private received = 0
   private acknowledged = 0
-  private ended = false
+  private over = false
 
   constructor(socket: Socket, options: { idleMs: number; hooks: SessionHooks }) {
     this.socket = socket
@@ -63,11 +68,17 @@ export class RtmpSession {
     return this.received
   }
 
+  /** True once it is over: nothing it sent counts any more. */
+  get ended(): boolean {
+    return this.over
+  }
+
   end(cause: string): void {
-    if (this.ended) return
-    this.ended = true
+    if (this.over) return
+    this.over = true
     // What was said last (why a key is refused) still goes out.
     this.socket.destroySoon()
+    setTimeout(() => this.socket.destroy(), FAREWELL_MS).unref()
     this.hooks.closed(this, cause)
   }
 
@@ -80,7 +91,7 @@ export class RtmpSession {
   }
 
   private onData(bytes: Buffer): void {
-    if (this.ended) return
+    if (this.over) return
     this.received += bytes.length
     const rest = this.greeting ? this.shakeHands(bytes) : bytes
     if (rest.length > 0) this.chunks.push(rest, message => this.onMessage(message))
@@ -109,9 +120,13 @@ export class RtmpSession {
   }
 
   private onMessage({ type, timestamp, payload }: RtmpMessage): void {
+    // One read may hold more messages than the one that ended it.
+    if (this.over) return
     switch (type) {
       case 1:
         return this.chunks.setChunkSize(payload.readUInt32BE(0) & 0x7fffffff)
+      case 2:
+        return this.chunks.abort(payload.readUInt32BE(0))
       case 8:
       case 9:
         return this.sink?.({ type, timestamp, data: payload })
@@ -168,6 +183,7 @@ export class RtmpSession {
       this.reply(encodeAmf('_error', transaction, null, info))
       return this.end('connected to another app than /live')
     }
+    this.connected = true
     const window = Buffer.alloc(4)
     window.writeUInt32BE(WINDOW)
     this.write(2, 5, 0, window)
@@ -192,13 +208,14 @@ export class RtmpSession {
 
   /** The key is checked before one byte of media is read: the socket rests until the answer is there. */
   private onPublish(name: AmfValue): void {
+    if (!this.connected) throw new Error('RTMP: published without connect')
     if (this.asked) throw new Error('RTMP: published twice')
     this.asked = true
     const key = typeof name === 'string' ? (name.split('?')[0] ?? '') : ''
     this.socket.pause()
     this.hooks.accept(key, this).then(
       sink => {
-        if (this.ended) return
+        if (this.over) return
         if (!sink) {
           this.status('error', 'NetStream.Publish.BadName', 'this stream key is not known here')
           return this.end('a stream key that is not known')
@@ -223,5 +240,6 @@ export class RtmpSession {
   private write(chunkStream: number, type: number, streamId: number, payload: Buffer): void {
     // Our announcement of a chunk size is itself in 128-byte chunks; nothing before it is longer.
     this.socket.write(writeMessage(chunkStream, type, streamId, payload, OUT_CHUNK))
+    if (this.socket.writableLength > MAX_UNSENT_BYTES) this.end('does not read its answers')
   }
 }

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
+import { createLocalBackend } from '../../plugins/live-stream/local/index.ts'
+import { localOptions } from '../../plugins/live-stream/local/options.ts'
+import { silent } from '../relay/naive.ts'
+import { startPublisher } from './publisher.ts'
+
+export type Backend = Awaited<ReturnType<typeof createLocalBackend>>
+const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+
+/** A local backend on a free port that knows one stream, `a`, with the key `key-a`. */
+export async function start(set: object = {}, checkMs = 0) {
+  const events: MediaEvent[] = []
+  const keys = new Map([[hash('key-a'), { id: 'a' }]])
+  const backend = await createLocalBackend({
+    ...localOptions.parse({ rtmpPort: 0, ...set }),
+    clock: { now: Date.now },
+    log: silent,
+    publishers: {
+      async find(keyHash) {
+        await sleep(checkMs)
+        return keys.get(keyHash)
+      },
+    },
+    onEvent: event => void events.push(event),
+  })
+  const until = async (type: MediaEvent['type'], after = 0): Promise<MediaEvent> => {
+    for (let i = 0; i < 300; i++) {
+      const event = events.slice(after).find(one => one.type === type)
+      if (event) return event
+      await sleep(50)
+    }
+    throw new Error(`no ${type} event; there are ${JSON.stringify(events)}`)
+  }
+  const push = (key: string, more: object = {}) =>
+    startPublisher({ url: `rtmp://127.0.0.1:${backend.rtmpPort}/live/${key}`, ...more })
+  return { backend, events, until, push }
+}
+
+export const fetchFile = (backend: Backend, path: string) =>
+  backend.media.fetch('a', path, new URLSearchParams(), AbortSignal.timeout(1000))
+export const text = async (backend: Backend, path: string): Promise<string> => {
+  const file = await fetchFile(backend, path)
+  return file?.type === 'playlist' ? file.text : ''
+}
+/** A rendition's playlist, and its newest segment behind its init. */
+export async function media(backend: Backend, rendition: string) {
+  const playlist = await text(backend, `${rendition}/index.m3u8`)
+  const lines = playlist.split('\n')
+  const init = /#EXT-X-MAP:URI="([^"]+)"/.exec(
+    lines.findLast(line => line.startsWith('#EXT-X-MAP')) ?? '',
+  )?.[1]
+  const last = lines.findLast(line => line.endsWith('.m4s'))
+  const files = await Promise.all(
+    [init, last].map(name => fetchFile(backend, `${rendition}/${name}`)),
+  )
+  return {
+    playlist,
+    bytes: Buffer.concat(
+      files.map(file => (file?.type === 'segment' ? file.body : Buffer.alloc(0))),
+    ),
+  }
+}
+
+/** The engines that this very process runs: others on this machine are none of a test's business. */
+export const enginePids = (): number[] =>
+  execFileSync('ps', ['--ppid', String(process.pid), '-o', 'pid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter(line => /node-av-child| -f flv -i pipe:0/.test(line))
+    .map(line => Number.parseInt(line, 10))
