@@ -1,37 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { extname, join } from 'node:path'
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Logger, RelayHttp } from '../plugins/plugin.ts'
-
-/** Everything a page may load: nothing inline, nothing from elsewhere but images. */
-const CSP = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "font-src 'self'",
-  "img-src 'self' https: data:",
-  "media-src 'self' blob:",
-  "connect-src 'self' ws: wss:",
-  "worker-src 'self' blob:",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-const TYPES: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.ico': 'image/x-icon',
-  '.json': 'application/json',
-  '.woff2': 'font/woff2',
-  '.webmanifest': 'application/manifest+json',
-}
+import { pages } from './pages.ts'
 
 /**
  * HTTP on the relay's port: NIP-11, pages, health and metrics; plugins add their routes. Every error is JSON
@@ -78,7 +49,8 @@ export function createHttp(options: {
       'Content-Type': 'application/nostr+json',
     })
   })
-  app.get('*', c => page(options.webDir, new URL(c.req.url).pathname))
+  const page = pages(options.webDir)
+  app.get('*', c => page(new URL(c.req.url).pathname, c.req.header('accept-encoding') ?? ''))
 
   app.notFound(c => c.json({ error: 'there is nothing here' }, 404))
   app.onError((error, c) => {
@@ -92,22 +64,4 @@ const corsForInfo = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Headers': '*',
   'Access-Control-Allow-Methods': 'GET, OPTIONS',
-}
-
-/** A file of the build, or for a page's own paths its index.html. */
-function page(webDir: string, pathname: string): Response {
-  const isAsset = /^\/[\w-]+(\/[\w.-]+)*\.[a-z0-9]+$/.test(pathname) && !pathname.includes('..')
-  const file = isAsset ? join(webDir, pathname) : join(webDir, 'index.html')
-  if (!existsSync(file)) {
-    const error = isAsset ? 'there is no such file' : 'the pages are not built: run npm run build'
-    return Response.json({ error }, { status: 404 })
-  }
-  const hashed = pathname.startsWith('/assets/')
-  return new Response(readFileSync(file), {
-    headers: {
-      'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
-      'Cache-Control': hashed ? 'public, max-age=31536000, immutable' : 'no-cache',
-      'Content-Security-Policy': CSP,
-    },
-  })
 }
