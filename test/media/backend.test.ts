@@ -30,9 +30,9 @@ for (const engine of engines) {
     const master = await text(backend, 'master.m3u8')
     assert.match(
       master,
-      /BANDWIDTH=\d+,AVERAGE-BANDWIDTH=\d+,CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2",RESOLUTION=1280x720,NAME="source"\nsource\/index\.m3u8/,
+      /BANDWIDTH=\d+,AVERAGE-BANDWIDTH=\d+,CODECS="avc1\.[0-9a-f]{6},mp4a\.40\.2",RESOLUTION=1280x720,FRAME-RATE=30\.\d+,NAME="source"\nsource\/index\.m3u8/,
     )
-    assert.match(master, /RESOLUTION=85[24]x480,NAME="480p"\n480p\/index\.m3u8/)
+    assert.match(master, /RESOLUTION=85[24]x480,FRAME-RATE=\d+\.\d+,NAME="480p"\n480p\/index\.m3u8/)
     const [source, small] = [await media(backend, 'source'), await media(backend, '480p')]
     for (const { bytes } of [source, small]) assert.ok((await decodeVideo(bytes)).frames >= 55)
     const starts = (playlist: string) =>

@@ -102,6 +102,99 @@ test('media before a key counts for nothing; a message that claims megabytes clo
   assert.match(closed.join(), /a message of 4194304 bytes/)
 })
 
+test('what comes behind a refusal in the same packet counts for nothing', async ({
+  server,
+  asked,
+}) => {
+  const one = await client(server.port)
+  await one.shake()
+  const commands: AmfValue[][] = [
+    ['connect', 1, { app: 'live' }],
+    ['play', 2, null, 'good'],
+    ['publish', 3, null, 'good', 'live'],
+  ]
+  one.socket.write(
+    Buffer.concat(commands.map(values => writeMessage(3, 20, 0, encodeAmf(...values), 128))),
+  )
+  await one.gone()
+  await sleep(50)
+  assert.equal(asked, [])
+})
+
+test('publish needs connect, and comes once', async ({ server, asked, closed }) => {
+  const early = await client(server.port)
+  await early.shake()
+  early.command('publish', 1, null, 'good', 'live')
+  await early.gone()
+  assert.equal(asked, [])
+  const twice = await client(server.port)
+  await twice.shake()
+  twice.publish('good')
+  await twice.hears('NetStream.Publish.Start')
+  twice.command('publish', 6, null, 'good', 'live')
+  await twice.gone()
+  assert.match(closed.join(), /without connect.*published twice/)
+})
+
+test('who asks and does not listen is cut', async ({ server, closed }) => {
+  const one = await client(server.port)
+  await one.shake()
+  one.socket.pause()
+  const asking = writeMessage(3, 20, 0, encodeAmf('createStream', 1, null), 128)
+  const many = Buffer.concat(Array.from({ length: 5000 }, () => asking))
+  for (let i = 0; i < 200 && closed.length === 0; i++) {
+    one.socket.write(many)
+    await sleep(5)
+  }
+  assert.match(closed.join(), /does not read/)
+  one.socket.destroy()
+})
+
+test('messages that are begun and never ended, in chunks of one byte, take no memory', () => {
+  const reader = new ChunkReader(16_384)
+  reader.setChunkSize(1)
+  const before = process.memoryUsage()
+  assert.throws(() => {
+    for (let id = 3; id < 35; id++) {
+      const header = Buffer.from([id, 0, 0, 0, 0, 0x40, 0, 9, 1, 0, 0, 0, 0])
+      reader.push(header, () => undefined)
+      const chunk = Buffer.from([0xc0 | id, 0])
+      const chunks = Buffer.concat(Array.from({ length: 16_000 }, () => chunk))
+      reader.push(chunks, () => undefined)
+    }
+  }, /too many messages begun/)
+  const after = process.memoryUsage()
+  assert.ok(after.rss - before.rss < 20 << 20, `${(after.rss - before.rss) >> 20} MB`)
+})
+
+test('a message that is given up, by an abort or a new header, leaves nothing behind', () => {
+  const reader = new ChunkReader(16_384)
+  const seen: string[] = []
+  const hear = (message: RtmpMessage) => void seen.push(message.payload.toString())
+  const begun = writeMessage(4, 9, 1, Buffer.alloc(300, 0x61), 128).subarray(0, 12 + 128)
+  reader.push(begun, hear)
+  reader.abort(4)
+  reader.push(writeMessage(4, 9, 1, Buffer.from('one'), 128), hear)
+  reader.push(begun, hear)
+  reader.push(writeMessage(4, 9, 1, Buffer.from('two'), 128), hear)
+  assert.equal(seen, ['one', 'two'])
+})
+
+test('timestamps above 24 bits and deltas come out in ms', () => {
+  const reader = new ChunkReader(1 << 20)
+  const seen: number[] = []
+  const hear = (message: RtmpMessage) => void seen.push(message.timestamp)
+  const late = Buffer.from('04ffffff000003090100000001000000aabbcc', 'hex')
+  reader.push(late, hear)
+  reader.push(Buffer.from('44000021000003 09aabbcc'.replace(' ', ''), 'hex'), hear)
+  reader.push(Buffer.from('84000021aabbcc', 'hex'), hear)
+  reader.push(Buffer.from('c4aabbcc', 'hex'), hear)
+  assert.equal(
+    seen.map(time => time - 0x1000000),
+    [0, 33, 66, 99],
+  )
+})
+
 test('who sends nothing is cut', async ({ server, closed }) => {
   const one = await client(server.port)
   await one.gone()

@@ -62,11 +62,11 @@ function audioObjectType(esds: Buffer): number {
   return at < 0 ? 2 : (esds[config + 1] ?? 0x10) >> 3
 }
 
-/** Decode time and duration of a moof's timing track, in its timescale; undefined where it has none. */
+/** Decode time and duration of a moof's timing track, in its timescale, and its samples; undefined where it has none. */
 export function readMoof(
   moof: Box,
   trackId: number,
-): { start: bigint; duration: bigint } | undefined {
+): { start: bigint; duration: bigint; samples: number } | undefined {
   for (const traf of find(moof, 'traf')) {
     const [tfhd] = find(traf, 'tfhd')
     const [tfdt] = find(traf, 'tfdt')
@@ -75,8 +75,12 @@ export function readMoof(
       tfdt.bytes[8] === 1 ? tfdt.bytes.readBigUInt64BE(12) : BigInt(tfdt.bytes.readUInt32BE(12))
     const standard = defaultDuration(tfhd.bytes)
     let duration = 0n
-    for (const trun of find(traf, 'trun')) duration += runDuration(trun.bytes, standard)
-    return { start, duration }
+    let samples = 0
+    for (const trun of find(traf, 'trun')) {
+      duration += runDuration(trun.bytes, standard)
+      samples += trun.bytes.readUInt32BE(12)
+    }
+    return { start, duration, samples }
   }
   return undefined
 }

@@ -41,6 +41,7 @@ export function masterPlaylist(renditions: ReadonlyMap<string, Rendition>): stri
       `AVERAGE-BANDWIDTH=${Math.ceil(bits / seconds)}`,
       `CODECS="${info.codecs}"`,
       ...(info.width && info.height ? [`RESOLUTION=${info.width}x${info.height}`] : []),
+      ...(rendition.frameRate ? [`FRAME-RATE=${rendition.frameRate.toFixed(3)}`] : []),
       `NAME="${name}"`,
     ]
     lines.push(`#EXT-X-STREAM-INF:${attributes.join(',')}`, `${name}/index.m3u8`)

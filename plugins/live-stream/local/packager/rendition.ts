@@ -14,6 +14,13 @@ export interface MediaSegment {
   readonly run: number
 }
 
+interface OpenSegment {
+  readonly fragments: Buffer[]
+  readonly start: bigint
+  duration: bigint
+  samples: number
+}
+
 /** A break of more than this between the media's clock and the wall's is taken over into the wall times. */
 const MAX_DRIFT_MS = 1000
 
@@ -31,12 +38,14 @@ export class Rendition {
   /** Longest segment so far, seconds (EXT-X-TARGETDURATION must not shrink). */
   longest = 0
   peakBitsPerSecond = 0
+  /** Pictures a second in the newest segment; undefined without video. */
+  frameRate: number | undefined
   private run = 0
   private next = 0
   private reader = new BoxReader()
   private ftyp: Buffer = Buffer.alloc(0)
   private moof: Buffer | undefined
-  private open: { fragments: Buffer[]; start: bigint; duration: bigint } | undefined
+  private open: OpenSegment | undefined
   private anchorMs: number | undefined
   private readonly options: RenditionOptions
 
@@ -80,19 +89,17 @@ export class Rendition {
     const timing = this.info?.timing
     const times = timing && readMoof({ type: 'moof', bytes: moof }, timing.trackId)
     if (!timing || !times) return
-    this.open ??= { fragments: [], start: times.start, duration: 0n }
+    this.open ??= { fragments: [], start: times.start, duration: 0n, samples: 0 }
     this.open.fragments.push(Buffer.concat([moof, mdat]))
     this.open.duration += times.duration
+    this.open.samples += times.samples
     const seconds = Number(this.open.duration) / timing.timescale
     if (seconds < this.options.targetSeconds * 0.85) return
     this.close(this.open, nowMs)
     this.open = undefined
   }
 
-  private close(
-    open: { fragments: Buffer[]; start: bigint; duration: bigint },
-    nowMs: number,
-  ): void {
+  private close(open: OpenSegment, nowMs: number): void {
     const timescale = this.info?.timing.timescale ?? 1
     const seconds = Number(open.duration) / timescale
     if (seconds === 0) return
@@ -115,6 +122,7 @@ export class Rendition {
     })
     this.longest = Math.max(this.longest, seconds)
     this.peakBitsPerSecond = Math.max(this.peakBitsPerSecond, (bytes * 8) / Math.max(seconds, 0.5))
+    this.frameRate = this.info?.width === undefined ? undefined : open.samples / seconds
     this.trim()
     this.options.onSegment(endMs)
   }
