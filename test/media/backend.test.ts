@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findFfmpeg } from '../../plugins/live-stream/local/engine/ffmpeg.ts'
 import { decodeVideo } from './decode.ts'
-import { type Backend, enginePids, fetchFile, media, start, text } from './local.ts'
+import { type Backend, enginePids, engines, fetchFile, media, start, text } from './local.ts'
 import type { Publisher } from './publisher.ts'
 
-const engines: ('node-av' | 'ffmpeg')[] = ['node-av']
-if (await findFfmpeg()) engines.push('ffmpeg')
-else console.log('SKIP the ffmpeg engine: install ffmpeg to test it')
-
-for (const engine of engines) {
+for (const engine of await engines()) {
   const test = suite<{ publishers: Publisher[]; backend?: Backend }>(`local backend, ${engine}`)
   test.before.each(context => {
     context.publishers = []

@@ -2,8 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
+import type { EngineName } from '../../plugins/live-stream/local/engine/engine.ts'
+import { findFfmpeg } from '../../plugins/live-stream/local/engine/ffmpeg.ts'
 import { createLocalBackend } from '../../plugins/live-stream/local/index.ts'
 import { localOptions } from '../../plugins/live-stream/local/options.ts'
+import { rtmpServer } from '../../plugins/live-stream/local/rtmp/server.ts'
+import type { FlvTag } from '../../plugins/live-stream/local/rtmp/session.ts'
 import { silent } from '../relay/naive.ts'
 import { startPublisher } from './publisher.ts'
 
@@ -62,6 +66,28 @@ export async function media(backend: Backend, rendition: string) {
       files.map(file => (file?.type === 'segment' ? file.body : Buffer.alloc(0))),
     ),
   }
+}
+
+/** The engines that can be tested here; says so where one cannot. */
+export async function engines(): Promise<EngineName[]> {
+  if (await findFfmpeg()) return ['node-av', 'ffmpeg']
+  console.log('SKIP the ffmpeg engine: install ffmpeg to test it')
+  return ['node-av']
+}
+
+/** What a real encoder sends, tag by tag. */
+export async function recordTags(seconds: number): Promise<FlvTag[]> {
+  const tags: FlvTag[] = []
+  const server = await rtmpServer({
+    bind: '127.0.0.1',
+    port: 0,
+    idleMs: 5000,
+    hooks: { accept: async () => tag => void tags.push(tag), closed() {} },
+  })
+  const { exited } = startPublisher({ url: `rtmp://127.0.0.1:${server.port}/live/key`, seconds })
+  await exited
+  await server.close()
+  return tags
 }
 
 /** The engines that this very process runs: others on this machine are none of a test's business. */

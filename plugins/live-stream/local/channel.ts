@@ -26,6 +26,8 @@ const MAX_RENDITION_BYTES = 192 << 20
 /** An engine this far behind is stuck. */
 const MAX_UNREAD_BYTES = 32 << 20
 const TICK_MS = 1000
+/** Sound for so long without a picture is a stream of sound alone (media time). */
+const SOUND_ALONE_MS = 1000
 const OTHERS_WAIT_MS = 1500
 const RESPAWN_MS = 300
 /** Engines that die one after the other without a segment die of their input. */
@@ -46,6 +48,10 @@ export class Channel {
   private draining: Engine | undefined
   private cache = new GopCache()
   private publishing = false
+  /** Media has come from this publisher, so an engine runs, or will in a moment. */
+  private started = false
+  private firstSoundMs: number | undefined
+  private expectsVideo = false
   private live = false
   private over = false
   private deaths = 0
@@ -79,8 +85,10 @@ export class Channel {
     this.cache = new GopCache()
     this.deaths = 0
     this.publishing = true
+    this.started = false
+    this.firstSoundMs = undefined
     this.over = false
-    this.spawn()
+    this.watch.begin()
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     return tag => this.take(tag)
   }
@@ -117,14 +125,35 @@ export class Channel {
   private take(tag: FlvTag): void {
     this.cache.note(tag)
     if (tag.type !== 18) this.watch.sawTag()
+    if (!this.started) return this.start(tag)
+    if (this.cache.video && !this.expectsVideo && this.engine) return this.restart()
     const { engine } = this
     if (!engine) return
     engine.input.write(flvTag(tag))
     if (engine.input.writableLength > MAX_UNREAD_BYTES) engine.kill()
   }
 
+  /** No process for who sends no media; and the engine must know whether there will be pictures. */
+  private start(tag: FlvTag): void {
+    if (tag.type === 8) this.firstSoundMs ??= tag.timestamp
+    const soundAlone = tag.timestamp - (this.firstSoundMs ?? tag.timestamp) >= SOUND_ALONE_MS
+    if (!this.cache.video && !soundAlone) return
+    this.started = true
+    this.spawn()
+  }
+
+  /** Pictures came after all: an engine takes no new tracks on the way. */
+  private restart(): void {
+    this.engine?.kill()
+    this.engine = undefined
+    this.finishSegments()
+    this.spawn()
+  }
+
   private spawn(): void {
-    const engine = startEngine(this.options.engine, this.options.renditions)
+    const { video } = this.cache
+    this.expectsVideo = video
+    const engine = startEngine(this.options.engine, this.options.renditions, video)
     this.engine = engine
     this.watch.begin()
     let broken: string | undefined
@@ -141,7 +170,7 @@ export class Channel {
         }
       })
     }
-    engine.input.write(flvHeader())
+    engine.input.write(flvHeader(video))
     // After a crash: headers and the last keyframe's pictures, so that it need not wait for the next.
     for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
     engine.ended.then(cause => this.onEngineEnd(engine, broken ?? cause))

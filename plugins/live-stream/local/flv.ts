@@ -1,7 +1,8 @@
 import type { FlvTag } from './rtmp/session.ts'
 
-/** FLV (Adobe FLV 10.1): the file header, which says that there may be audio and video. */
-export const flvHeader = (): Buffer => Buffer.from('464c5601050000000900000000', 'hex')
+/** FLV (Adobe FLV 10.1): the file header; it says that there is audio alone, or that there may be both. */
+export const flvHeader = (video: boolean): Buffer =>
+  Buffer.from(`464c5601${video ? '05' : '04'}0000000900000000`, 'hex')
 
 /** One tag with its trailing size. */
 export function flvTag({ type, timestamp, data }: FlvTag): Buffer {
@@ -31,6 +32,11 @@ export class GopCache {
   private audioHeader: FlvTag | undefined
   private since: FlvTag[] = []
   private bytes = 0
+
+  /** True once pictures came. */
+  get video(): boolean {
+    return this.videoHeader !== undefined
+  }
 
   note(tag: FlvTag): void {
     if (tag.type === 18) this.metadata = tag

@@ -48,12 +48,16 @@ async function nodeAvLoads(): Promise<boolean> {
   })
 }
 
-/** Starts an engine for one publisher. */
-export function startEngine(name: EngineName, renditions: readonly RenditionName[]): Engine {
+/** Starts an engine for one publisher. `video` says whether there are pictures in what will come. */
+export function startEngine(
+  name: EngineName,
+  renditions: readonly RenditionName[],
+  video: boolean,
+): Engine {
   const pipes = ['pipe', 'ignore', 'pipe', ...renditions.map(() => 'pipe' as const)] as const
   const child =
     name === 'ffmpeg'
-      ? spawn('ffmpeg', ffmpegArguments(renditions), { stdio: [...pipes] })
+      ? spawn('ffmpeg', ffmpegArguments(renditions, video), { stdio: [...pipes] })
       : fork(childFile(), [...renditions], { stdio: [...pipes, 'ipc'] })
   const { stdin } = child
   if (!stdin) throw new Error('the engine has no input')

@@ -17,7 +17,7 @@ export function findFfmpeg(): Promise<boolean> {
 }
 
 /** FLV on stdin, one fragmented MP4 for each rendition from file descriptor 3 on. */
-export function ffmpegArguments(renditions: readonly RenditionName[]): string[] {
+export function ffmpegArguments(renditions: readonly RenditionName[], video: boolean): string[] {
   const input = [
     '-hide_banner',
     '-loglevel',
@@ -33,12 +33,14 @@ export function ffmpegArguments(renditions: readonly RenditionName[]): string[] 
   ]
   return [
     ...input,
-    ...renditions.flatMap((rendition, i) => [...codecs(rendition), ...output(3 + i)]),
+    ...renditions.flatMap((rendition, i) => [...codecs(rendition, video), ...output(3 + i)]),
   ]
 }
 
-function codecs(rendition: RenditionName): string[] {
+function codecs(rendition: RenditionName, video: boolean): string[] {
   const map = ['-map', '0:v:0?', '-map', '0:a:0?', '-c:a', 'copy']
+  // Without video there are no keyframes to begin fragments with.
+  if (!video) return [...map, '-frag_duration', '2000000']
   if (rendition === 'source') return [...map, '-c:v', 'copy']
   return [
     ...map,

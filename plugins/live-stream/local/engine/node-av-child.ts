@@ -41,6 +41,9 @@ interface Output {
   readonly audio: Stream | undefined
 }
 
+// The parent reads our last line as the cause, and a stack trace ends with none.
+process.on('uncaughtException', error => fail(error.message))
+
 const renditions = process.argv.slice(2) as RenditionName[]
 const input = new FormatContext()
 const options = Dictionary.fromObject({ probesize: '500000', analyzeduration: '1500000' })
