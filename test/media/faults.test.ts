@@ -1,4 +1,7 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { refusedCodec } from '../../plugins/live-stream/local/codecs.ts'
@@ -181,5 +184,23 @@ test('an engine that hangs at the end is killed', async context => {
   await sleep(6000)
   assert.equal(enginePids(), [])
 })
+
+test('a backend that is killed leaves no engine behind', async () => {
+  const child = fork(fileURLToPath(new URL('./backend-child.ts', import.meta.url)))
+  const [pids] = (await once(child, 'message')) as [number[]]
+  assert.is(pids.length, 1)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  for (let i = 0; i < 40 && pids.some(alive); i++) await sleep(100)
+  assert.equal(pids.filter(alive), [])
+})
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 test.run()
