@@ -54,7 +54,7 @@ export class Connection {
   }
 
   send(message: readonly unknown[]): void {
-    this.sendFrame(textFrame(Buffer.from(JSON.stringify(message))))
+    this.sendFrame(textFrame(JSON.stringify(message)))
   }
 
   /** Sends a frame that may be shared with other connections. */

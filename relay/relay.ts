@@ -11,7 +11,7 @@ import {
 } from '../plugins/plugin.ts'
 import { authProblem } from './auth.ts'
 import type { Connection } from './connection.ts'
-import { textFrame } from './frame.ts'
+import { textFrame, textFrames } from './frame.ts'
 import type { Judge } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
 import type { RelayStore, StoredEvent } from './store/store.ts'
@@ -50,7 +50,7 @@ export function createRelay(options: {
   function frameOf(id: string, raw: string, frames?: Map<string, Buffer>): Buffer {
     const known = frames?.get(id)
     if (known) return known
-    const frame = textFrame(Buffer.from(`["EVENT",${JSON.stringify(id)},${raw}]`))
+    const frame = textFrame(`["EVENT",${JSON.stringify(id)},${raw}]`)
     frames?.set(id, frame)
     return frame
   }
@@ -170,8 +170,10 @@ export function createRelay(options: {
     index.add(subscription)
     const result = await store.query(filters, { visibility, maxLimit: limits.maxLimit })
     if (connection.subscriptions.get(id) !== subscription) return
-    for (const raw of result.raws) connection.sendFrame(frameOf(id, raw))
-    connection.send(result.complete ? ['EOSE', id, ['finish']] : ['EOSE', id])
+    const name = JSON.stringify(id)
+    const answer = result.raws.map(raw => `["EVENT",${name},${raw}]`)
+    answer.push(result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`)
+    connection.sendFrame(textFrames(answer))
     subscription.seq = result.seq
     for (const stored of subscription.waiting.splice(0)) subscription.deliver(stored)
   }

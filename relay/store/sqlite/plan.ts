@@ -7,6 +7,9 @@ export interface Plan {
   readonly params: (string | number | bigint | Buffer)[]
 }
 
+const ROWS = 'e.created_at AS created_at, e.id AS id, e.kind AS kind, e.raw AS raw'
+const RAW = 'e.raw AS raw'
+
 /** Up to so many (author, kind) pairs or tag values are looked up one by one and merged. */
 const MAX_ARMS = 64
 
@@ -18,7 +21,8 @@ const marks = (values: readonly unknown[]): string => values.map(() => '?').join
  * entered at several places, each is an arm with its own LIMIT, so that one prolific author costs no more
  * than another.
  */
-export function planFilter(filter: Filter, now: number): Plan {
+export function planFilter(filter: Filter, now: number, wanted: 'rows' | 'raw' = 'rows'): Plan {
+  const columns = wanted === 'raw' ? RAW : ROWS
   const { authors, ids, kinds, since, until } = filter
   const where: string[] = ['(e.expires IS NULL OR e.expires > ?)']
   const params: Plan['params'] = [now]
@@ -35,7 +39,7 @@ export function planFilter(filter: Filter, now: number): Plan {
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
     for (const tag of tags) also(...hasTag(tag))
-    return select('event e', where, params)
+    return select(columns, where, params)
   }
 
   const [first, ...rest] = tags
@@ -47,6 +51,7 @@ export function planFilter(filter: Filter, now: number): Plan {
     const from = 'tag t CROSS JOIN event e ON e.seq = t.seq'
     const keys = first.values.map(value => first.letter + value)
     return arms(
+      columns,
       keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't.created_at' })),
       bounds,
       params,
@@ -60,6 +65,7 @@ export function planFilter(filter: Filter, now: number): Plan {
       (kinds ?? [undefined]).map(kind => ({ author, kind })),
     )
     return arms(
+      columns,
       places.map(({ author, kind }) => ({
         from: 'event e',
         sql: [author && 'e.pubkey = ?', kind !== undefined && 'e.kind = ?']
@@ -75,13 +81,11 @@ export function planFilter(filter: Filter, now: number): Plan {
   }
   if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
   if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
-  return select('event e', where, params)
+  return select(columns, where, params)
 }
 
-const COLUMNS = 'e.created_at AS created_at, e.id AS id, e.kind AS kind, e.raw AS raw'
-
-function select(from: string, where: string[], params: Plan['params']): Plan {
-  const sql = `SELECT ${COLUMNS} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT @limit`
+function select(columns: string, where: string[], params: Plan['params']): Plan {
+  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT @limit`
   return { sql, params }
 }
 
@@ -92,19 +96,25 @@ interface Arm {
   order: string
 }
 
-function arms(list: Arm[], where: string[], params: Plan['params'], distinct: boolean): Plan {
-  const one = (arm: Arm) =>
-    `SELECT ${COLUMNS} FROM ${arm.from} WHERE ${[arm.sql, ...where].join(' AND ')}`
+function arms(
+  columns: string,
+  list: Arm[],
+  where: string[],
+  params: Plan['params'],
+  distinct: boolean,
+): Plan {
+  const one = (arm: Arm, of: string) =>
+    `SELECT ${of} FROM ${arm.from} WHERE ${[arm.sql, ...where].join(' AND ')}`
   const [only] = list
   if (list.length === 1 && only) {
-    const sql = `${one(only)} ORDER BY ${only.order} DESC, e.id LIMIT @limit`
+    const sql = `${one(only, columns)} ORDER BY ${only.order} DESC, e.id LIMIT @limit`
     return { sql, params: [...only.params, ...params] }
   }
   const union = list.map(
-    arm => `SELECT * FROM (${one(arm)} ORDER BY ${arm.order} DESC, e.id LIMIT @limit)`,
+    arm => `SELECT * FROM (${one(arm, ROWS)} ORDER BY ${arm.order} DESC, e.id LIMIT @limit)`,
   )
   return {
-    sql: `SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')}) ORDER BY created_at DESC, id LIMIT @limit`,
+    sql: `SELECT ${columns} FROM (SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')})) e ORDER BY e.created_at DESC, e.id LIMIT @limit`,
     params: list.flatMap(arm => [...arm.params, ...params]),
   }
 }

@@ -14,14 +14,15 @@ interface Row {
 const REMEMBERED_STATEMENTS = 1000
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 
-/** Reads on a connection of its own: each call sees one committed snapshot, while writes go on. */
+/**
+ * Reads on a connection of its own, which sees what was committed. The writer commits on this same thread, so
+ * nothing changes between the statements of one synchronous call: `seq` and the rows are of one snapshot.
+ */
 export function queries(db: Database, clock: { now(): number }) {
   const statements = new Map<string, Statement<unknown[], Row>>()
-  const newestSeq = db.prepare<[], number>('SELECT coalesce(max(seq), 0) FROM event').pluck()
+  const plucked = new Map<string, Statement<unknown[], string>>()
   const lastSeq = db
-    .prepare<[], number>(
-      "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)",
-    )
+    .prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
     .pluck()
 
   function prepare(sql: string): Statement<unknown[], Row> {
@@ -34,6 +35,18 @@ export function queries(db: Database, clock: { now(): number }) {
   }
 
   const run = (plan: Plan, limit: number): Row[] => prepare(plan.sql).all(...plan.params, { limit })
+
+  /** The common question, one filter over kinds that everybody may see, needs nothing of a row but its text. */
+  function rawsOf(filter: Filter, limit: number): string[] {
+    const plan = planFilter(filter, Math.floor(clock.now() / 1000), 'raw')
+    let statement = plucked.get(plan.sql)
+    if (!statement) {
+      if (plucked.size >= REMEMBERED_STATEMENTS) plucked.clear()
+      statement = db.prepare<unknown[], string>(plan.sql).pluck()
+      plucked.set(plan.sql, statement)
+    }
+    return statement.all(...plan.params, { limit })
+  }
 
   /** A filter's visible rows. Hidden ones do not use up the limit, so it asks again for more where some were. */
   function rowsOf(filter: Filter, limit: number, visibility: Visibility | undefined) {
@@ -49,16 +62,18 @@ export function queries(db: Database, clock: { now(): number }) {
 
   return {
     query(filters: readonly Filter[], { visibility, maxLimit }: QueryOptions): QueryResult {
-      return db.transaction(() => {
-        const seq = Math.max(newestSeq.get() ?? 0, lastSeq.get() ?? 0)
-        const results = filters.map(filter =>
-          rowsOf(filter, Math.min(filter.limit ?? maxLimit, maxLimit), visibility),
-        )
-        const complete = results.every(result => result.complete)
-        const [only] = results
-        const rows = results.length === 1 && only ? only.rows : merge(results.map(r => r.rows))
-        return { raws: rows.map(row => row.raw), seq, complete }
-      })()
+      const seq = lastSeq.get() ?? 0
+      const limitOf = (filter: Filter) => Math.min(filter.limit ?? maxLimit, maxLimit)
+      const [only] = filters
+      if (filters.length === 1 && only && isOpen(only, visibility)) {
+        const limit = limitOf(only)
+        const raws = limit === 0 || isImpossible(only) ? [] : rawsOf(only, limit)
+        return { raws, seq, complete: raws.length < limit }
+      }
+      const results = filters.map(filter => rowsOf(filter, limitOf(filter), visibility))
+      const complete = results.every(result => result.complete)
+      const rows = merge(results.map(result => result.rows))
+      return { raws: rows.map(row => row.raw), seq, complete }
     },
 
     all: (filters: readonly Filter[]): string[] =>
@@ -74,6 +89,15 @@ export function queries(db: Database, clock: { now(): number }) {
       return { count: merge(rows).length }
     },
   }
+}
+
+/** True when no event that the filter can match needs to pass `visible`. */
+const isOpen = (filter: Filter, visibility: Visibility | undefined): boolean => {
+  if (!visibility) return true
+  const { kinds } = visibility
+  return (
+    kinds !== 'all' && filter.kinds !== undefined && !filter.kinds.some(kind => kinds.has(kind))
+  )
 }
 
 function isVisible(row: Row, visibility: Visibility): boolean {
