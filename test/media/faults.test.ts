@@ -185,6 +185,19 @@ test('an engine that hangs at the end is killed', async context => {
   assert.equal(enginePids(), [])
 })
 
+test('a stream key stands in no log line and in no event, right or wrong', async context => {
+  const { backend, events, logged, until, push } = await start({ transcode: false })
+  context.backend = backend
+  const stranger = push('key-b')
+  assert.is.not(await stranger.exited, 0)
+  const publisher = push('key-a', { seconds: 3 })
+  context.publishers.push(publisher)
+  await until('idle')
+  assert.match(logged.join(), /a stream key that is not known/)
+  assert.not.match(logged.join() + JSON.stringify(events), /key-[ab]/)
+  assert.is(backend.ingest('key-a').rtmp?.server, `rtmp://127.0.0.1:${backend.rtmpPort}/live`)
+})
+
 test('a backend that is killed leaves no engine behind', async () => {
   const child = fork(fileURLToPath(new URL('./backend-child.ts', import.meta.url)))
   const [pids] = (await once(child, 'message')) as [number[]]

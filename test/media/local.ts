@@ -8,7 +8,6 @@ import { createLocalBackend } from '../../plugins/live-stream/local/index.ts'
 import { localOptions } from '../../plugins/live-stream/local/options.ts'
 import { rtmpServer } from '../../plugins/live-stream/local/rtmp/server.ts'
 import type { FlvTag } from '../../plugins/live-stream/local/rtmp/session.ts'
-import { silent } from '../relay/naive.ts'
 import { startPublisher } from './publisher.ts'
 
 export type Backend = Awaited<ReturnType<typeof createLocalBackend>>
@@ -17,11 +16,13 @@ const hash = (key: string) => createHash('sha256').update(key).digest('hex')
 /** A local backend on a free port that knows one stream, `a`, with the key `key-a`. */
 export async function start(set: object = {}, checkMs = 0) {
   const events: MediaEvent[] = []
+  const logged: string[] = []
+  const note = (...what: unknown[]) => void logged.push(JSON.stringify(what))
   const keys = new Map([[hash('key-a'), { id: 'a' }]])
   const backend = await createLocalBackend({
     ...localOptions.parse({ rtmpPort: 0, ...set }),
     clock: { now: Date.now },
-    log: silent,
+    log: { debug: note, info: note, warn: note, error: note },
     publishers: {
       async find(keyHash) {
         await sleep(checkMs)
@@ -40,7 +41,7 @@ export async function start(set: object = {}, checkMs = 0) {
   }
   const push = (key: string, more: object = {}) =>
     startPublisher({ url: `rtmp://127.0.0.1:${backend.rtmpPort}/live/${key}`, ...more })
-  return { backend, events, until, push }
+  return { backend, events, logged, until, push }
 }
 
 export const fetchFile = (backend: Backend, path: string) =>

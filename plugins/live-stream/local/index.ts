@@ -94,8 +94,7 @@ export async function createLocalBackend(
     hooks: { accept, closed },
   })
   log.info({ rtmp: `${options.rtmpBind}:${server.port}`, engine, renditions }, 'RTMP is listening')
-  const shown = options.rtmpBind === '0.0.0.0' ? '127.0.0.1' : options.rtmpBind
-  const publicUrl = options.publicRtmpUrl || `rtmp://${shown}:${server.port}/live`
+  const publicUrl = options.publicRtmpUrl || rtmpUrl(options.rtmpBind, server.port)
 
   return {
     name: 'local',
@@ -127,4 +126,10 @@ export async function createLocalBackend(
       for (const channel of channels.values()) channel.close()
     },
   }
+}
+
+/** Where a publisher on this machine reaches what listens on `bind`. */
+function rtmpUrl(bind: string, port: number): string {
+  const host = bind === '0.0.0.0' || bind === '::' ? '127.0.0.1' : bind
+  return `rtmp://${host.includes(':') ? `[${host}]` : host}:${port}/live`
 }
