@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import {
   addressOf,
+  isHex64,
   kinds,
   type NostrEvent,
   parseAddress,
@@ -30,6 +31,12 @@ export function tagKeys(event: NostrEvent): Set<string> {
 export function expiryOf(event: NostrEvent): number | null {
   const text = tagValue(event, 'expiration')
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+}
+
+/** Whose deletions reach an event: its author's, and the recipient's of a gift wrap (NIP-59). */
+function deleters(event: NostrEvent): string[] {
+  if (event.kind !== kinds.GiftWrap) return [event.pubkey]
+  return [event.pubkey, ...tagsNamed(event, 'p').flatMap(([, p]) => (isHex64(p) ? [p] : []))]
 }
 
 /** The verbs on events. They run inside the writer's transaction; the set they leave is the same in any order of arrival. */
@@ -92,9 +99,11 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     address: string | undefined,
   ): PutOutcome {
     if (known.get(id)) return 'duplicate'
-    const gone = vanished.get(pubkey)
-    if (gone !== undefined && event.created_at <= gone) return 'deleted'
-    if (event.kind !== kinds.Deletion && deletedId.get(id, pubkey)) return 'deleted'
+    for (const deleter of event.kind === kinds.GiftWrap ? deleters(event).map(hex) : [pubkey]) {
+      const gone = vanished.get(deleter)
+      if (gone !== undefined && event.created_at <= gone) return 'deleted'
+      if (event.kind !== kinds.Deletion && deletedId.get(id, deleter)) return 'deleted'
+    }
     if (address === undefined) return 'stored'
     const until = deletedAddress.get(address)
     if (until !== undefined && event.created_at <= until) return 'deleted'
@@ -108,7 +117,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     return 'stored'
   }
 
-  /** NIP-09: by id only the author's own, by address only what is not newer than the deletion. */
+  /** NIP-09: by id only what is the author's own, or a gift wrap for it; by address only what is not newer than the deletion. */
   function applyDeletion(event: NostrEvent, pubkey: Buffer): void {
     for (const [, value] of tagsNamed(event, 'e')) {
       if (!value || !/^[0-9a-f]{64}$/.test(value)) continue
@@ -116,7 +125,8 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
       noteId.run(id, pubkey)
       const row = byId.get(id)
       const target = row && (JSON.parse(row.raw) as NostrEvent)
-      if (target?.pubkey === event.pubkey && target.kind !== kinds.Deletion) remove(id)
+      if (!target || target.kind === kinds.Deletion) continue
+      if (deleters(target).includes(event.pubkey)) remove(id)
     }
     for (const [, value] of tagsNamed(event, 'a')) {
       const address = value === undefined ? undefined : parseAddress(value)
