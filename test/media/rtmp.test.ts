@@ -195,6 +195,18 @@ test('timestamps above 24 bits and deltas come out in ms', () => {
   )
 })
 
+test('strangers from one address cannot take all places', async ({ server }) => {
+  const publisher = await client(server.port)
+  await publisher.shake()
+  publisher.publish('good')
+  await publisher.hears('NetStream.Publish.Start')
+  const strangers = await Promise.all(Array.from({ length: 50 }, () => client(server.port)))
+  const onTop = await client(server.port)
+  await onTop.gone()
+  assert.not(publisher.socket.destroyed)
+  for (const one of [publisher, ...strangers]) one.socket.destroy()
+})
+
 test('who sends nothing is cut', async ({ server, closed }) => {
   const one = await client(server.port)
   await one.gone()

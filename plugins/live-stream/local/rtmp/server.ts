@@ -2,6 +2,8 @@ import { createServer, type Socket } from 'node:net'
 import { RtmpSession, type SessionHooks } from './session.ts'
 
 const MAX_CONNECTIONS = 500
+/** Of one address, that have no accepted key yet: one stranger must not keep the publishers out. */
+const MAX_STRANGERS = 50
 
 /** Listens for publishers. RTMPS is a tls.Server that hands its sockets to `serve`. */
 export async function rtmpServer(options: {
@@ -19,7 +21,10 @@ export async function rtmpServer(options: {
     },
   }
   const serve = (socket: Socket): void => {
-    if (sessions.size >= MAX_CONNECTIONS) {
+    const { remoteAddress = '' } = socket
+    const isStranger = (one: RtmpSession) => one.remote === remoteAddress && !one.publishing
+    const strangers = [...sessions].filter(isStranger).length
+    if (sessions.size >= MAX_CONNECTIONS || strangers >= MAX_STRANGERS) {
       socket.destroy()
       return
     }

@@ -63,14 +63,14 @@ export class RtmpSession {
     })
   }
 
-  /** Bytes that came so far. */
-  get bytes(): number {
-    return this.received
-  }
-
   /** True once it is over: nothing it sent counts any more. */
   get ended(): boolean {
     return this.over
+  }
+
+  /** True once its key was accepted. */
+  get publishing(): boolean {
+    return this.sink !== undefined
   }
 
   end(cause: string): void {
