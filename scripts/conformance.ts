@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Check, fetchInfo, notListed, runCheck } from '../test/conformance/check.ts'
+import { connect } from '../test/conformance/client.ts'
 import { suites } from '../test/conformance/suites.ts'
 
 const DEADLINE_MS = 60_000
@@ -31,6 +32,14 @@ const keyFile = values['admin-key-file']
 const admin = keyFile
   ? Uint8Array.from(Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'hex'))
   : undefined
+// A relay that is not there is one sentence, not two hundred failures.
+await connect(url).then(
+  client => client.close(),
+  error => {
+    console.error(`cannot connect to ${url}: ${error.message}`)
+    process.exit(2)
+  },
+)
 const info = await fetchInfo(url)
 const relay = { url, info, admin }
 const counts = { pass: 0, fail: 0, skip: 0 }

@@ -54,7 +54,7 @@ export async function connect(url: string) {
     for (const look of [...lookers]) look()
   })
   ws.on('error', () => undefined)
-  const closed = once(ws, 'close').then(([code]) => code as number)
+  const closed = new Promise<number>(resolve => ws.once('close', resolve))
   await once(ws, 'open')
 
   function next(fits: (message: Message) => boolean, what: string, ms = ANSWER_MS) {
