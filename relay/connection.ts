@@ -53,6 +53,11 @@ export class Connection {
     }
   }
 
+  /** NIP-42: goes out before whatever asks for authentication. */
+  askToAuthenticate(): void {
+    this.send(['AUTH', this.challenge])
+  }
+
   send(message: readonly unknown[]): void {
     this.sendFrame(textFrame(JSON.stringify(message)))
   }

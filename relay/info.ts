@@ -1,7 +1,7 @@
 import type { Config } from './config/config.ts'
 
 /** The NIPs that this relay speaks. */
-const NIPS = [1, 9, 11, 40, 42, 44, 45, 53, 59, 62, 67, 70]
+const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 53, 59, 62, 67, 70, 77]
 const SOFTWARE = 'https://github.com/sluice-relay/sluice'
 
 /** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
@@ -31,6 +31,7 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
       max_subid_length: 64,
       max_event_tags: events.maxNumTags,
       max_content_length: events.maxEventSize,
+      min_pow_difficulty: events.minPowDifficulty,
       auth_required: false,
       payment_required: false,
       restricted_writes: false,

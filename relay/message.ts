@@ -6,7 +6,10 @@ export type ClientMessage =
   | { type: 'EVENT' | 'AUTH'; event: NostrEvent }
   | { type: 'REQ' | 'COUNT'; id: string; filters: Filter[] }
   | { type: 'CLOSE'; id: string }
-  | { type: 'bad'; answer: 'OK' | 'CLOSED'; id: string; msg: string }
+  | { type: 'NEG-CLOSE'; id: string }
+  | { type: 'NEG-OPEN'; id: string; filters: Filter[]; message: string }
+  | { type: 'NEG-MSG'; id: string; message: string }
+  | { type: 'bad'; answer: 'OK' | 'CLOSED' | 'NEG-ERR'; id: string; msg: string }
   | { type: 'bad'; answer: 'NOTICE'; msg: string }
 
 export interface MessageLimits {
@@ -39,9 +42,13 @@ export function parseMessage(text: string, limits: MessageLimits): ClientMessage
     case 'COUNT':
       return parseRequest(type, message.slice(1), limits)
     case 'CLOSE':
+    case 'NEG-CLOSE':
       return typeof message[1] === 'string'
         ? { type, id: message[1] }
-        : notice('invalid: CLOSE needs the id of a subscription')
+        : notice(`invalid: ${type} needs the id of a subscription`)
+    case 'NEG-OPEN':
+    case 'NEG-MSG':
+      return parseNegentropy(type, message.slice(1), limits)
     default:
       return notice(`invalid: ${type.slice(0, 20)} is no message that this relay knows`)
   }
@@ -137,6 +144,23 @@ function parseRequest(
     if (problem) return closed(`invalid: ${problem}`)
   }
   return { type, id, filters: filters as Filter[] }
+}
+
+function parseNegentropy(
+  type: 'NEG-OPEN' | 'NEG-MSG',
+  rest: unknown[],
+  limits: MessageLimits,
+): ClientMessage {
+  const [id] = rest
+  if (typeof id !== 'string' || id.length === 0 || id.length > limits.maxSubIdLength)
+    return notice(`invalid: a subscription id has 1 to ${limits.maxSubIdLength} characters`)
+  const message = rest[type === 'NEG-OPEN' ? 2 : 1]
+  if (typeof message !== 'string')
+    return { type: 'bad', answer: 'NEG-ERR', id, msg: `invalid: ${type} needs a message in hex` }
+  if (type === 'NEG-MSG') return { type, id, message }
+  const problem = filterProblem(rest[1], limits)
+  if (problem) return { type: 'bad', answer: 'NEG-ERR', id, msg: `invalid: ${problem}` }
+  return { type, id, filters: [rest[1] as Filter], message }
 }
 
 /** What keeps a value from being a NIP-01 filter; undefined when nothing does. */

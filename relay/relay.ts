@@ -16,10 +16,13 @@ import type { Judge } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
 import type { RelayStore, StoredEvent } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
+import { syncer } from './sync.ts'
 
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
   readonly maxLimit: number
+  /** Most events that one NEG-OPEN may be about; 0 turns it off. */
+  readonly maxSyncEvents: number
 }
 
 /** NIP-01's verbs over a store and a judge. It knows connections, not sockets. */
@@ -36,6 +39,7 @@ export function createRelay(options: {
 }) {
   const { store, judge, handles, verify, limits, clock, log } = options
   const index = subscriptionIndex()
+  const sync = syncer({ store, judge, maxItems: limits.maxSyncEvents, clock })
   const inFlight = new Map<string, Promise<Decision>>()
   store.onCommit(events => {
     for (const stored of events) fanOut(stored)
@@ -80,8 +84,14 @@ export function createRelay(options: {
         return count(connection, message)
       case 'CLOSE':
         return end(connection, message.id)
+      case 'NEG-OPEN':
+      case 'NEG-MSG':
+      case 'NEG-CLOSE':
+        return sync.receive(connection, message)
       case 'bad':
         if (message.answer === 'NOTICE') return connection.send(['NOTICE', message.msg])
+        if (message.answer === 'NEG-ERR')
+          return connection.send(['NEG-ERR', message.id, message.msg])
         if (message.answer === 'OK') return connection.send(['OK', message.id, false, message.msg])
         return connection.send(['CLOSED', message.id, message.msg])
     }
@@ -91,7 +101,7 @@ export function createRelay(options: {
     // The challenge goes out before the OK that asks for it (NIP-42).
     const decision = await publish(event, connection.context(Math.floor(clock.now() / 1000)))
     if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
-      connection.send(['AUTH', connection.challenge])
+      connection.askToAuthenticate()
     return decision
   }
 
@@ -144,7 +154,7 @@ export function createRelay(options: {
       : await judge.read({ verb: message.type, filters: message.filters }, ctx)
     if (refusal.action === 'accept') return true
     const msg = refusal.action === 'reject' ? refusal.msg : 'restricted: not for you'
-    if (msg.startsWith('auth-required:')) connection.send(['AUTH', connection.challenge])
+    if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
     connection.send(['CLOSED', message.id, msg])
     return false
   }
@@ -248,5 +258,6 @@ function failure(message: ClientMessage): unknown[] {
   if (message.type === 'EVENT' || message.type === 'AUTH')
     return ['OK', message.event.id, false, msg]
   if (message.type === 'REQ' || message.type === 'COUNT') return ['CLOSED', message.id, msg]
+  if (message.type === 'NEG-OPEN' || message.type === 'NEG-MSG') return ['NEG-ERR', message.id, msg]
   return ['NOTICE', msg]
 }

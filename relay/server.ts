@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
+import { proofOfWork } from '../policies/proof-of-work.ts'
 import { protectedEvents } from '../policies/protected.ts'
 import { restrictedKinds } from '../policies/restricted-kinds.ts'
 import { sizeLimits } from '../policies/size-limits.ts'
@@ -111,6 +112,7 @@ export async function startRelay(options: {
       maxSubIdLength: MAX_SUB_ID,
       maxSubscriptions: config.relay.maxSubsPerConnection,
       maxLimit: config.relay.maxFilterLimit,
+      maxSyncEvents: config.relay.negentropy.enabled ? config.relay.negentropy.maxSyncEvents : 0,
     },
     clock,
     log,
@@ -192,6 +194,7 @@ const ownPolicies = ({ events }: Config) => [
     maxEphemeralAgeSeconds: events.rejectEphemeralEventsOlderThanSeconds,
     maxAheadSeconds: events.rejectEventsNewerThanSeconds,
   }),
+  proofOfWork({ minDifficulty: events.minPowDifficulty }),
   protectedEvents(),
   restrictedKinds(),
 ]

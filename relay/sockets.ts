@@ -63,7 +63,7 @@ export function serveSockets(options: {
       open.delete(ws)
       relay.drop(connection)
     })
-    connection.send(['AUTH', connection.challenge])
+    connection.askToAuthenticate()
   }
 
   return {

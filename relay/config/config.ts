@@ -21,6 +21,8 @@ const schema = z.object({
       rejectEphemeralEventsOlderThanSeconds: count.default(60),
       maxNumTags: count.default(2000),
       maxTagValSize: count.default(1024),
+      /** NIP-13: leading zero bits that an event's id needs; 0 asks for none. */
+      minPowDifficulty: count.default(0),
     })
     .prefault({}),
   relay: z
@@ -54,6 +56,9 @@ const schema = z.object({
       maxFilterLimitCount: count.default(1_000_000),
       maxSubsPerConnection: count.default(200),
       maxPendingOutboundBytes: count.default(33_554_432),
+      negentropy: z
+        .object({ enabled: z.boolean().default(true), maxSyncEvents: count.default(100_000) })
+        .prefault({}),
       compression: z.object({ enabled: z.boolean().default(false) }).prefault({}),
     })
     .prefault({}),
@@ -71,7 +76,6 @@ const NOT_APPLICABLE = [
   'relay.queryTimesliceBudgetMicroseconds',
   'relay.numThreads',
   'relay.logging',
-  'relay.negentropy',
   'relay.filterValidation',
   'relay.writePolicy',
   'relay.info.nips',

@@ -66,6 +66,11 @@ export interface RelayStore extends Store {
   has(id: string): Awaitable<boolean>
   query(filters: readonly Filter[], options: QueryOptions): Awaitable<QueryResult>
   count(filters: readonly Filter[], options: { visibility?: Visibility }): Awaitable<CountResult>
+  /** Id and time (s) of all visible matches, for NIP-77; undefined where there are more than `max`. */
+  items(
+    filters: readonly Filter[],
+    options: { visibility?: Visibility; max: number },
+  ): Awaitable<{ createdAt: number; id: string }[] | undefined>
   /** Called with durable events, in seq order, each once. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): void
   readonly jobs: Jobs

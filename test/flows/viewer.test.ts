@@ -1,5 +1,7 @@
 /** The viewer's and the host's side through an independent client (independent.ts), by docs/events.md alone. */
+import { readFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -24,13 +26,20 @@ interface Context {
   address: string
   grant: HostGrant
   publisher: Publisher
+  /** Everything that the relay logged. */
+  log: string[]
+  token: string
 }
 
 const test = suite<Context>('a paid stream')
 const price: [string, string] = ['50', 'second']
 
 test.before(async context => {
+  const write = (fields: object, text: string) =>
+    void context.log.push(JSON.stringify([fields, text]))
+  context.log = []
   context.relay = await startRelay({
+    log: { debug: write, info: write, warn: write, error: write },
     set: ['liveStream.ghostSeconds=3', 'paymentStream.graceSeconds=1'],
   })
   context.host = await Person.connect(context.relay.url)
@@ -82,16 +91,14 @@ test('a rate below the price is refused with the price', async ({ viewer, relay,
   assert.match(why, /restricted: this stream costs 50 CREDIT per second, you offered 49/)
 })
 
-test('who pays watches; who stops is refused at the next segment', async ({
-  viewer,
-  relay,
-  address,
-}) => {
+test('who pays watches; who stops is refused at the next segment', async context => {
+  const { viewer, relay, address } = context
   const session = await PaymentSession.open(viewer, relay.relay.self, address, price)
   assert.is(tag(session.accepted, 'status'), 'accepted')
   const receipt = await session.pay(150n)
   assert.is(tag(receipt, 'total_received'), '150')
   const grant = await session.grant()
+  context.token = grant.token
 
   const { status, init, segments, master } = await walk(grant.playbackUrl)
   assert.is(status, 200)
@@ -179,6 +186,16 @@ test('a stream whose media stopped is ended, never left live', async ({
     15_000,
   )
   assert.ok(tag(over, 'ends'))
+})
+
+test('no stream key, token or secret is in the log', async ({ log, grant, token, relay }) => {
+  const everything = log.join('\n')
+  assert.ok(everything.includes('publishing'), 'the log was looked at')
+  const relayKey = readFileSync(join(relay.dir, 'relay.key'), 'utf8').trim()
+  for (const secret of [grant.ingest.rtmp.key, token, relayKey]) {
+    assert.ok(secret.length >= 32)
+    assert.not(everything.includes(secret))
+  }
 })
 
 test.run()

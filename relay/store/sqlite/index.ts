@@ -117,6 +117,7 @@ export function openSqliteStore(options: {
     has: id => known.get(Buffer.from(id, 'hex')) !== undefined,
     query: find.query,
     count: (filters, { visibility }) => find.count(filters, visibility),
+    items: (filters, { visibility, max }) => find.items(filters, visibility, max),
     onCommit: listener => commitListeners.push(listener),
     jobs: {
       claim: jobs.claim,

@@ -81,6 +81,15 @@ export function queries(db: Database, clock: { now(): number }) {
         row => row.raw,
       ),
 
+    /** NIP-77: what one side of a reconciliation has. */
+    items(filters: readonly Filter[], visibility: Visibility | undefined, max: number) {
+      const rows = merge(
+        filters.map(one => rowsOf(one, Math.min(one.limit ?? max + 1, max + 1), visibility).rows),
+      )
+      if (rows.length > max) return undefined
+      return rows.map(row => ({ createdAt: row.created_at, id: row.id.toString('hex') }))
+    },
+
     /** NIP-45. Counts each visible event once, whatever number of filters it matches. */
     count(filters: readonly Filter[], visibility: Visibility | undefined): CountResult {
       const rows = filters.map(
