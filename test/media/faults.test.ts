@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { refusedCodec } from '../../plugins/live-stream/local/codecs.ts'
-import { decodeVideo } from './decode.ts'
-import { type Backend, enginePids, engines, media, recordTags, start, text } from './local.ts'
+import { type Backend, enginePids, media, publishRaw, start } from './local.ts'
 import type { Publisher } from './publisher.ts'
 import { client } from './rtmp-client.ts'
 
@@ -24,55 +23,6 @@ const sequences = (playlist: string) =>
   [...playlist.matchAll(/^(\d+)\.m4s$/gm)].map(([, number]) => Number(number))
 const firstSequence = (playlist: string) =>
   Number(/#EXT-X-MEDIA-SEQUENCE:(\d+)/.exec(playlist)?.[1])
-
-async function publishRaw(backend: Backend, key = 'key-a') {
-  const one = await client(backend.rtmpPort)
-  await one.shake()
-  one.publish(key)
-  await one.hears('NetStream.Publish.Start')
-  return one
-}
-
-for (const engine of await engines()) {
-  test(`a stream of sound alone is playable, ${engine}`, async context => {
-    const { backend, until, push } = await start({ engine })
-    context.backend = backend
-    context.publishers.push(push('key-a', { only: 'audio' }))
-    await until('live')
-    assert.match(await text(backend, 'master.m3u8'), /CODECS="mp4a\.40\.2",NAME="source"/)
-    const { playlist, bytes } = await media(backend, 'source')
-    assert.match(playlist, /#EXTINF:2\.\d+,/)
-    assert.ok(bytes.includes('mp4a') && bytes.includes('moof'))
-  })
-
-  test(`a stream without sound is playable, ${engine}`, async context => {
-    const { backend, until, push } = await start({ engine })
-    context.backend = backend
-    context.publishers.push(push('key-a', { only: 'video' }))
-    await until('live')
-    assert.match(await text(backend, 'master.m3u8'), /CODECS="avc1\.[0-9a-f]{6}",RESOLUTION/)
-    for (const rendition of ['source', '480p'])
-      assert.ok((await decodeVideo((await media(backend, rendition)).bytes)).frames > 50)
-  })
-
-  test(`pictures that come late are shown, ${engine}`, async context => {
-    const { backend, events, until } = await start({ engine, transcode: false, idleSeconds: 60 })
-    context.backend = backend
-    const tags = (await recordTags(5)).filter(tag => tag.type !== 18)
-    const sound = tags.filter(tag => tag.type === 8)
-    const one = await publishRaw(backend)
-    for (const { timestamp, data } of sound) one.media(8, timestamp, data)
-    await until('live')
-    const before = events.length
-    assert.not.match(await text(backend, 'master.m3u8'), 'avc1')
-    for (const { type, timestamp, data } of tags)
-      one.media(type === 9 ? 9 : 8, 5000 + timestamp, data)
-    await sleep(3000)
-    assert.match(await text(backend, 'master.m3u8'), /avc1/)
-    assert.not(events.slice(before).some(event => event.type === 'error'))
-    one.socket.destroy()
-  })
-}
 
 test('numbers of segments go on by one after a break, and after a restart never come again', async context => {
   const first = await start({ transcode: false })

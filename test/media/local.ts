@@ -9,6 +9,7 @@ import { localOptions } from '../../plugins/live-stream/local/options.ts'
 import { rtmpServer } from '../../plugins/live-stream/local/rtmp/server.ts'
 import type { FlvTag } from '../../plugins/live-stream/local/rtmp/session.ts'
 import { startPublisher } from './publisher.ts'
+import { client } from './rtmp-client.ts'
 
 export type Backend = Awaited<ReturnType<typeof createLocalBackend>>
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
@@ -67,6 +68,15 @@ export async function media(backend: Backend, rendition: string) {
       files.map(file => (file?.type === 'segment' ? file.body : Buffer.alloc(0))),
     ),
   }
+}
+
+/** An accepted publisher whose every tag the test writes itself. */
+export async function publishRaw(backend: Backend, key = 'key-a') {
+  const one = await client(backend.rtmpPort)
+  await one.shake()
+  one.publish(key)
+  await one.hears('NetStream.Publish.Start')
+  return one
 }
 
 /** The engines that can be tested here; says so where one cannot. */
