@@ -273,7 +273,7 @@ test('any filters over any events give what a naive matcher gives', async () => 
             const sorted = there.filter(e => expected.has(e.id)).map(e => e.id)
             assert.equal(await idsOf(store, filters), sorted, JSON.stringify(filters))
             const counted = there.filter(e => filters.some(one => matches(one, e))).length
-            assert.equal(await store.count(filters, {}), { count: counted })
+            assert.is((await store.count(filters, {})).count, counted)
           }
         } finally {
           await store.close()

@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { Filter } from '../../../events/index.ts'
+import type { Filter, NostrEvent } from '../../../events/index.ts'
 import { isImpossible } from '../../filter.ts'
+import { hllOffset, hyperLogLog } from '../../hyperloglog.ts'
 import type { CountResult, QueryOptions, QueryResult, Visibility } from '../store.ts'
 import { type Plan, planFilter } from './plan.ts'
 
@@ -92,10 +93,14 @@ export function queries(db: Database, clock: { now(): number }) {
 
     /** NIP-45. Counts each visible event once, whatever number of filters it matches. */
     count(filters: readonly Filter[], visibility: Visibility | undefined): CountResult {
-      const rows = filters.map(
-        filter => rowsOf({ ...filter, limit: undefined }, UNLIMITED, visibility).rows,
+      const rows = merge(
+        filters.map(one => rowsOf({ ...one, limit: undefined }, UNLIMITED, visibility).rows),
       )
-      return { count: merge(rows).length }
+      const [only] = filters
+      const offset = filters.length === 1 && only ? hllOffset(only) : undefined
+      if (offset === undefined) return { count: rows.length }
+      const authors = new Set(rows.map(row => (JSON.parse(row.raw) as NostrEvent).pubkey))
+      return { count: rows.length, hll: hyperLogLog(authors, offset) }
     },
   }
 }
