@@ -10,6 +10,8 @@ import { bitrateGuard } from './rtmp/bitrate.ts'
 import { rtmpServer } from './rtmp/server.ts'
 import type { RtmpSession } from './rtmp/session.ts'
 
+/** RTMP's registered port. */
+const RTMP_PORT = 1935
 /** How long ended media stays for viewers who are a little behind. */
 const LINGER_MS = 30_000
 
@@ -87,11 +89,21 @@ export async function createLocalBackend(
     log.info({ from: session.remote, cause }, 'RTMP connection closed')
   }
 
-  const server = await rtmpServer({
-    bind: options.rtmpBind,
-    port: options.rtmpPort,
-    idleMs: options.idleSeconds * 1000,
-    hooks: { accept, closed },
+  const listen = (port: number) =>
+    rtmpServer({
+      bind: options.rtmpBind,
+      port,
+      idleMs: options.idleSeconds * 1000,
+      hooks: { accept, closed },
+    })
+  // Nobody asked for the usual port: a second relay on the machine takes another and tells its hosts so.
+  const server = await listen(options.rtmpPort ?? RTMP_PORT).catch(error => {
+    if (options.rtmpPort !== undefined) throw error
+    log.warn(
+      { taken: RTMP_PORT },
+      'the RTMP port is taken, another one is used until the next start',
+    )
+    return listen(0)
   })
   log.info({ rtmp: `${options.rtmpBind}:${server.port}`, engine, renditions }, 'RTMP is listening')
   const publicUrl = options.publicRtmpUrl || rtmpUrl(options.rtmpBind, server.port)

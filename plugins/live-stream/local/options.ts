@@ -2,9 +2,9 @@ import { z } from 'zod'
 
 /** The `liveStream { local { } }` block of strfry.conf. */
 export const localOptions = z.object({
-  /** Where RTMP listens; 0 takes any free port. */
+  /** Where RTMP listens; absent: 1935, or any free port where that is taken. 0 takes any free port. */
   rtmpBind: z.string().default('127.0.0.1'),
-  rtmpPort: z.int().min(0).max(65_535).default(1935),
+  rtmpPort: z.int().min(0).max(65_535).optional(),
   /** What hosts are told instead of where it listens, for example rtmp://live.example.com/live. */
   publicRtmpUrl: z.string().default(''),
   /** What decodes and encodes: node-av (inside npm), the system's ffmpeg, or whichever works. */
