@@ -17,6 +17,7 @@ import { type ClientMessage, type MessageLimits, parseMessage } from './message.
 import type { RelayStore, StoredEvent } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
 import { syncer } from './sync.ts'
+import { rawOf } from './verify.ts'
 
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
@@ -107,10 +108,12 @@ export function createRelay(options: {
 
   /** Verifies, asks the policies and stores; the same event twice at a time is judged once. */
   function publish(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
-    const running = inFlight.get(event.id)
+    // Not by its id alone: a forged copy must not answer for the true one.
+    const key = event.id + event.sig
+    const running = inFlight.get(key)
     if (running) return running
-    const decision = decide(event, ctx).finally(() => inFlight.delete(event.id))
-    inFlight.set(event.id, decision)
+    const decision = decide(event, ctx).finally(() => inFlight.delete(key))
+    inFlight.set(key, decision)
     return decision
   }
 
@@ -130,9 +133,7 @@ export function createRelay(options: {
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */
   function broadcast(event: NostrEvent): void {
-    const { id, pubkey, created_at, kind, tags, content, sig } = event
-    const raw = JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
-    fanOut({ seq: Number.POSITIVE_INFINITY, event, raw })
+    fanOut({ seq: Number.POSITIVE_INFINITY, event, raw: rawOf(event) })
   }
 
   function authenticate(connection: Connection, event: NostrEvent): void {

@@ -9,6 +9,12 @@ export function eventId(event: Omit<NostrEvent, 'id' | 'sig'>): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
+/** The event as it is sent: its seven fields in NIP-01's order. */
+export function rawOf(event: NostrEvent): string {
+  const { id, pubkey, created_at, kind, tags, content, sig } = event
+  return JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
+}
+
 /**
  * True when the signature is the author's over the id. The id itself is checked on arrival (message.ts).
  *

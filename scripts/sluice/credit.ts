@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nip19 } from 'nostr-tools'
 import { kinds, parseAmount } from '../../events/index.ts'
@@ -27,6 +29,10 @@ export async function grantCredit(args: string[], env: NodeJS.ProcessEnv): Promi
   if (!values.why) throw new Error('say why with --why: it goes into the audit trail')
 
   const { config } = loadConfig({ file: values.config, set: values.set, env })
+  if (!env.SLUICE_RELAY_KEY && !existsSync(join(config.db, 'relay.key')))
+    throw new Error(
+      `there is no relay.key in ${config.db}: name the relay's folder with --set db=...`,
+    )
   const signer = loadSigner(config.db, env, loadCurve())
   const { bind, port } = config.relay
   const base = values.url ?? `http://${bind === '0.0.0.0' ? '127.0.0.1' : bind}:${port}`

@@ -9,15 +9,10 @@ import {
   tagValue,
 } from '../../../events/index.ts'
 import type { PutOutcome } from '../../../plugins/store.ts'
+import { rawOf } from '../../verify.ts'
 import type { StoredEvent } from '../store.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
-
-/** The event as it is sent: its seven fields in NIP-01's order. */
-export function rawOf(event: NostrEvent): string {
-  const { id, pubkey, created_at, kind, tags, content, sig } = event
-  return JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
-}
 
 /** The keys under which an event's tags are found: single letters only (NIP-01), each once. */
 export function tagKeys(event: NostrEvent): Set<string> {
