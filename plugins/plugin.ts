@@ -4,6 +4,7 @@ import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import type { PutOutcome, Store } from './store.ts'
 
+export { amount, type Collection, collection } from './collection.ts'
 export type {
   Awaitable,
   Document,

@@ -39,6 +39,12 @@ export function previews(host: Host) {
 }
 
 /** An IPv6 customer has a whole /64: every address in it is the same viewer. */
-function network(ip: string): string {
-  return ip.includes(':') && !ip.includes('.') ? ip.split(':').slice(0, 4).join(':') : ip
+export function network(ip: string): string {
+  if (!ip.includes(':') || ip.includes('.')) return ip
+  const [head = '', tail] = ip.split('::')
+  const before = head === '' ? [] : head.split(':')
+  const after = tail ? tail.split(':') : []
+  // `::` stands for as many zeros as are missing.
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length
+  return [...before, ...Array(zeros).fill('0'), ...after].slice(0, 4).join(':')
 }
