@@ -46,6 +46,7 @@ export async function connect(url: string) {
   const ws = new WebSocket(url)
   const inbox: Message[] = []
   const lookers = new Set<() => void>()
+  const failures = new Set<() => void>()
   let challenge: string | undefined
   ws.on('message', data => {
     const message: Message = JSON.parse(String(data))
@@ -55,6 +56,9 @@ export async function connect(url: string) {
   })
   ws.on('error', () => undefined)
   const closed = new Promise<number>(resolve => ws.once('close', resolve))
+  ws.once('close', () => {
+    for (const fail of [...failures]) fail()
+  })
   await once(ws, 'open')
 
   function next(fits: (message: Message) => boolean, what: string, ms = ANSWER_MS) {
@@ -62,6 +66,7 @@ export async function connect(url: string) {
       const stop = () => {
         clearTimeout(timer)
         lookers.delete(look)
+        failures.delete(fail)
       }
       const look = () => {
         const at = inbox.findIndex(fits)
@@ -69,12 +74,15 @@ export async function connect(url: string) {
         stop()
         resolve(inbox.splice(at, 1)[0] as Message)
       }
-      const timer = setTimeout(() => {
+      const fail = () => {
         stop()
         const heard = JSON.stringify(inbox).slice(0, 300)
-        reject(new Error(`no ${what} within ${ms} ms; heard ${heard}`))
-      }, ms)
+        const ended = ws.readyState === ws.CLOSED ? ' (the connection is closed)' : ''
+        reject(new Error(`no ${what} within ${ms} ms${ended}; heard ${heard}`))
+      }
+      const timer = setTimeout(fail, ms)
       lookers.add(look)
+      failures.add(fail)
       look()
     })
   }

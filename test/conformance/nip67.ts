@@ -12,8 +12,10 @@ function hints(eose: Message): unknown[] {
 async function fiveNotes(relay: RelayUnderTest) {
   const client = await relay.connect()
   const author = person()
+  // One clock for all: a second that passes in between would give two notes the same time.
+  const newest = now()
   for (let i = 0; i < 5; i++)
-    await client.store(author.sign({ kind: 1, content: `${i}`, created_at: now() - i }))
+    await client.store(author.sign({ kind: 1, content: `${i}`, created_at: newest - i }))
   return { client, authors: [author.pubkey] }
 }
 
