@@ -2,7 +2,6 @@ import type { Config } from './config/config.ts'
 
 /** The NIPs that this relay speaks. */
 const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 53, 59, 62, 67, 70, 77]
-const SOFTWARE = 'https://github.com/sluice-relay/sluice'
 
 /** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
 export function relayInfo(config: Config, self: string, version: string, extra: object): object {
@@ -21,7 +20,6 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
     self,
     supported_nips: NIPS,
-    software: SOFTWARE,
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,
