@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock, Hooks, Logger } from '../plugins/plugin.ts'
+import { describe } from './describe.ts'
 import type { Job, RelayStore } from './store/store.ts'
 
 const CONCURRENCY = 16
@@ -132,8 +133,3 @@ export function runJobs(options: {
 
 const backoff = (attempts: number): number =>
   Math.min(FIRST_RETRY_MS * 2 ** attempts, MAX_RETRY_MS) * (0.5 + Math.random())
-
-const describe = (error: unknown): string =>
-  error instanceof Error
-    ? `${error.message}${error.cause ? `: ${error.cause}` : ''}`
-    : String(error)

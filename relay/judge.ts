@@ -1,6 +1,7 @@
 import type { NostrEvent } from '../events/index.ts'
 import type { Decision, Logger, Policy, PolicyContext, ReadRequest } from '../plugins/plugin.ts'
 import type { Visibility } from './store/store.ts'
+import { within } from './within.ts'
 
 const internalError: Decision = { action: 'reject', msg: 'error: internal error' }
 const acceptance: Decision = { action: 'accept' }
@@ -29,7 +30,9 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
   async function ask(name: string, verdict: () => Decision | Promise<Decision>): Promise<Decision> {
     try {
       const answer = verdict()
-      return answer instanceof Promise ? await within(answer, deadlineMs) : answer
+      return answer instanceof Promise
+        ? await within(answer, deadlineMs, `no answer after ${deadlineMs} ms`)
+        : answer
     } catch (error) {
       log.error({ policy: name, cause: String(error) }, 'a policy failed, so it rejected')
       return internalError
@@ -78,10 +81,3 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
 }
 
 export type Judge = ReturnType<typeof judge>
-
-function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer after ${ms} ms`)), ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-}

@@ -11,6 +11,7 @@ import {
 } from '../plugins/plugin.ts'
 import { authProblem } from './auth.ts'
 import type { Connection } from './connection.ts'
+import { describe } from './describe.ts'
 import { textFrame, textFrames } from './frame.ts'
 import type { Judge } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
@@ -247,11 +248,6 @@ function toOk(decision: Decision): { ok: boolean; msg: string } {
   if (decision.action === 'reject') return { ok: false, msg: decision.msg }
   return { ok: true, msg: (decision.action === 'accept' && decision.msg) || '' }
 }
-
-const describe = (error: unknown): string =>
-  error instanceof Error
-    ? `${error.message}${error.cause ? `: ${error.cause}` : ''}`
-    : String(error)
 
 /** What a client hears when its message met a broken world; the sentence begins with a NIP-01 prefix. */
 function failure(message: ClientMessage): unknown[] {

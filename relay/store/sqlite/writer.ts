@@ -2,6 +2,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import type { Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable } from '../../../plugins/store.ts'
+import { within } from '../../within.ts'
 import type { StoredEvent } from '../store.ts'
 
 /** What one transaction collects while it runs; handed on once it is durable. */
@@ -25,6 +26,7 @@ interface Done {
 
 /** A transaction that awaits something else than its `tx` makes all others wait: it is cut off after this. */
 const DEADLINE_MS = 2000
+const TOO_LONG = `a transaction took longer than ${DEADLINE_MS} ms and was undone`
 /** Bounds one group, so that the first in it does not wait for the last of a flood. */
 const MAX_GROUP = 1000
 
@@ -84,7 +86,8 @@ export function createWriter(options: {
         savepoint.run()
         try {
           const running = waiting.run(work)
-          const value = running instanceof Promise ? await within(running) : running
+          const value =
+            running instanceof Promise ? await within(running, DEADLINE_MS, TOO_LONG) : running
           release.run()
           done.push({ waiting, value, work })
         } catch (error) {
@@ -156,14 +159,4 @@ export function createWriter(options: {
       closeSync(wal)
     },
   }
-}
-
-function within<T>(running: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`a transaction took longer than ${DEADLINE_MS} ms and was undone`)),
-      DEADLINE_MS,
-    )
-    running.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }
