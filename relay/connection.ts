@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { PolicyContext } from '../plugins/plugin.ts'
 import { textFrame } from './frame.ts'
+import type { Visibility } from './store/store.ts'
 import type { Subscription } from './subscription.ts'
 
 /**
@@ -14,32 +15,38 @@ export class Connection {
   /** NIP-42, for the whole life of the connection. */
   readonly challenge = randomBytes(16).toString('hex')
   readonly subscriptions = new Map<string, Subscription>()
-  private readonly authed = new Set<string>()
+  /** What this client may see; set once, it asks for the pubkeys each time. */
+  visibility: Visibility | undefined
+  /** True once the client is gone. */
+  closed = false
+  /** The pubkeys that this connection has proved to hold. */
+  pubkeys: readonly string[] = []
   private readonly ws: WebSocket
   private readonly socket: Duplex
   private readonly maxPendingBytes: number
+  private readonly flushLater: (connection: Connection) => void
   private readonly gone = new AbortController()
-  private corked = false
+  private frames: Buffer[] = []
+  private frameBytes = 0
 
-  constructor(ws: WebSocket, socket: Duplex, options: { ip: string; maxPendingBytes: number }) {
+  constructor(
+    ws: WebSocket,
+    socket: Duplex,
+    options: { ip: string; maxPendingBytes: number; flushLater(connection: Connection): void },
+  ) {
     this.ws = ws
     this.socket = socket
     this.ip = options.ip
     this.maxPendingBytes = options.maxPendingBytes
-    ws.once('close', () => this.gone.abort())
-  }
-
-  /** The pubkeys that this connection has proved to hold. */
-  get pubkeys(): readonly string[] {
-    return [...this.authed]
-  }
-
-  get closed(): boolean {
-    return this.gone.signal.aborted
+    this.flushLater = options.flushLater
+    ws.once('close', () => {
+      this.closed = true
+      this.gone.abort()
+    })
   }
 
   authenticate(pubkey: string): void {
-    this.authed.add(pubkey)
+    if (!this.pubkeys.includes(pubkey)) this.pubkeys = [...this.pubkeys, pubkey]
   }
 
   /** What policies are told of this client. */
@@ -65,19 +72,27 @@ export class Connection {
   /** Sends a frame that may be shared with other connections. */
   sendFrame(frame: Buffer): void {
     if (this.closed || this.ws.readyState !== this.ws.OPEN) return
-    if (!this.corked) {
-      this.corked = true
-      this.socket.cork()
-      setImmediate(() => {
-        this.corked = false
-        this.socket.uncork()
-      })
-    }
-    this.socket.write(frame)
-    if (this.socket.writableLength > this.maxPendingBytes) this.ws.terminate()
+    this.frameBytes += frame.length
+    if (this.frames.push(frame) === 1) this.flushLater(this)
+    if (this.frameBytes + this.socket.writableLength > this.maxPendingBytes) this.ws.terminate()
+  }
+
+  /** Writes what was sent in this turn; whoever owns the connection calls it at the turn's end. */
+  flush(): void {
+    const { frames } = this
+    const [only] = frames
+    this.frames = []
+    this.frameBytes = 0
+    if (!only || this.closed || this.ws.readyState !== this.ws.OPEN) return
+    this.socket.write(frames.length === 1 ? only : Buffer.concat(frames))
   }
 
   close(code: number, reason: string): void {
+    this.flush()
     this.ws.close(code, reason)
+  }
+
+  terminate(): void {
+    this.ws.terminate()
   }
 }

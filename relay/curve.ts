@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, hash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import * as noble from '@noble/secp256k1'
 
@@ -24,7 +24,13 @@ interface Bindings {
   privateKeyVerify(secret: Uint8Array): boolean
   publicKeyCreate(secret: Uint8Array, compressed: boolean): Uint8Array
   ecdsaSign(digest: Uint8Array, secret: Uint8Array): { signature: Uint8Array }
-  ecdsaRecover(sig: Uint8Array, id: number, digest: Uint8Array, compressed: boolean): Uint8Array
+  ecdsaRecover(
+    sig: Uint8Array,
+    id: number,
+    digest: Uint8Array,
+    compressed: boolean,
+    output: Uint8Array,
+  ): Uint8Array
   ecdh(
     point: Uint8Array,
     secret: Uint8Array,
@@ -49,8 +55,7 @@ export function nativeCurve(): Curve | undefined {
     sharedX: (point, secret) =>
       native.ecdh(point, secret, { hashfn: x => Uint8Array.from(x) }, new Uint8Array(32)),
     signEcdsa: (digest, secret) => native.ecdsaSign(digest, secret).signature,
-    verifySchnorr: (signature, message, publicKey) =>
-      verifyByRecovery(native, signature, message, publicKey),
+    verifySchnorr: verifierByRecovery(native),
   }
 }
 
@@ -59,29 +64,32 @@ export function nativeCurve(): Curve | undefined {
  * signer's point P (r = px), s' = e*px and z = s*px that is eP - sG = -R of the signature. BIP-340 wants R to
  * have an even Y and the x of the signature, so Q must be compressed with prefix 03 and carry that x.
  */
-function verifyByRecovery(
-  native: Bindings,
-  signature: Uint8Array,
-  message: Uint8Array,
-  publicKey: Uint8Array,
-): boolean {
-  const rx = signature.subarray(0, 32)
-  const s = toBigInt(signature.subarray(32))
-  if (s >= N) return false
-  const px = toBigInt(publicKey)
-  const e = toBigInt(taggedHash(CHALLENGE, rx, publicKey, message)) % N
-  const r = px % N
-  const sig = Buffer.allocUnsafe(64)
-  writeBigInt(sig, 0, r)
-  writeBigInt(sig, 32, (e * r) % N)
-  const z = Buffer.allocUnsafe(32)
-  writeBigInt(z, 0, (s * r) % N)
-  try {
-    const q = native.ecdsaRecover(sig, px >= N ? 2 : 0, z, true)
+function verifierByRecovery(native: Bindings): Curve['verifySchnorr'] {
+  // Used again for each signature: tag || rx || px || message, and what goes into the recovery.
+  const challenge = Buffer.concat([CHALLENGE, Buffer.alloc(96)])
+  const sig = Buffer.alloc(64)
+  const z = Buffer.alloc(32)
+  const q = new Uint8Array(33)
+  return (signature, message, publicKey) => {
+    const rx = signature.subarray(0, 32)
+    const s = toBigInt(signature.subarray(32))
+    if (s >= N) return false
+    const px = toBigInt(publicKey)
+    challenge.set(rx, 64)
+    challenge.set(publicKey, 96)
+    challenge.set(message, 128)
+    const e = BigInt(`0x${hash('sha256', challenge)}`) % N
+    const r = px % N
+    writeBigInt(sig, 0, r)
+    writeBigInt(sig, 32, (e * r) % N)
+    writeBigInt(z, 0, (s * r) % N)
+    try {
+      native.ecdsaRecover(sig, px >= N ? 2 : 0, z, true, q)
+    } catch {
+      // No such point: px is not on the curve, or R is at infinity.
+      return false
+    }
     return q[0] === 3 && Buffer.compare(q.subarray(1), rx) === 0
-  } catch {
-    // No such point: px is not on the curve, or R is at infinity.
-    return false
   }
 }
 
@@ -114,9 +122,7 @@ export const CHALLENGE = doubled('BIP0340/challenge')
 
 /** BIP-340's tagged hash; `tag` is one of the doubled digests above. */
 export function taggedHash(tag: Buffer, ...parts: Uint8Array[]): Buffer {
-  const hash = createHash('sha256').update(tag)
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+  return hash('sha256', Buffer.concat([tag, ...parts]), 'buffer')
 }
 
 export const toBigInt = (bytes: Uint8Array): bigint =>

@@ -1,5 +1,12 @@
 import type { NostrEvent } from '../events/index.ts'
-import type { Decision, Logger, Policy, PolicyContext, ReadRequest } from '../plugins/plugin.ts'
+import type {
+  Awaitable,
+  Decision,
+  Logger,
+  Policy,
+  PolicyContext,
+  ReadRequest,
+} from '../plugins/plugin.ts'
 import type { Visibility } from './store/store.ts'
 import { within } from './within.ts'
 
@@ -27,37 +34,53 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
     return asked
   }
 
-  async function ask(name: string, verdict: () => Decision | Promise<Decision>): Promise<Decision> {
-    try {
-      const answer = verdict()
-      return answer instanceof Promise
-        ? await within(answer, deadlineMs, `no answer after ${deadlineMs} ms`)
-        : answer
-    } catch (error) {
-      log.error({ policy: name, cause: String(error) }, 'a policy failed, so it rejected')
-      return internalError
+  /** The first answer that is not an acceptance. Only a policy that takes its time makes the others wait. */
+  function firstRefusal(
+    asked: readonly Policy[],
+    ask: (policy: Policy) => Awaitable<Decision>,
+    from = 0,
+  ): Awaitable<Decision> {
+    for (let i = from; i < asked.length; i++) {
+      const policy = asked[i] as Policy
+      const decision = verdict(policy, ask)
+      if (decision instanceof Promise)
+        return decision.then(one =>
+          one.action === 'accept' ? firstRefusal(asked, ask, i + 1) : one,
+        )
+      if (decision.action !== 'accept') return decision
     }
+    return acceptance
+  }
+
+  function verdict(
+    policy: Policy,
+    ask: (policy: Policy) => Awaitable<Decision>,
+  ): Awaitable<Decision> {
+    try {
+      const answer = ask(policy)
+      if (!(answer instanceof Promise)) return answer
+      return within(answer, deadlineMs, `no answer after ${deadlineMs} ms`).catch(error =>
+        failed(policy, error),
+      )
+    } catch (error) {
+      return failed(policy, error)
+    }
+  }
+
+  function failed(policy: Policy, error: unknown): Decision {
+    log.error({ policy: policy.name, cause: String(error) }, 'a policy failed, so it rejected')
+    return internalError
   }
 
   const kinds = new Set(watchers.flatMap(policy => policy.visibleKinds ?? []))
   const anyKind = watchers.some(policy => !policy.visibleKinds)
 
   return {
-    async write(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
-      for (const policy of writersFor(event.kind)) {
-        const decision = await ask(policy.name, () => policy.write?.(event, ctx) ?? acceptance)
-        if (decision.action !== 'accept') return decision
-      }
-      return acceptance
-    },
+    write: (event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> =>
+      firstRefusal(writersFor(event.kind), policy => policy.write?.(event, ctx) ?? acceptance),
 
-    async read(request: ReadRequest, ctx: PolicyContext): Promise<Decision> {
-      for (const policy of readers) {
-        const decision = await ask(policy.name, () => policy.read?.(request, ctx) ?? acceptance)
-        if (decision.action !== 'accept') return decision
-      }
-      return acceptance
-    },
+    read: (request: ReadRequest, ctx: PolicyContext): Awaitable<Decision> =>
+      firstRefusal(readers, policy => policy.read?.(request, ctx) ?? acceptance),
 
     /** The one door: stored, live, counted and synced events all pass it. A policy that throws hides. */
     visibleTo(authed: () => readonly string[]): Visibility {

@@ -1,5 +1,5 @@
 import { type Filter, isHex64, type NostrEvent } from '../events/index.ts'
-import { eventId } from './verify.ts'
+import { eventId, rememberRaw } from './verify.ts'
 
 /** What a client said, or what is wrong with it. `id` names the event or subscription to answer about. */
 export type ClientMessage =
@@ -17,6 +17,9 @@ export interface MessageLimits {
   readonly maxTagsPerFilter: number
   readonly maxSubIdLength: number
 }
+
+/** An event has seven fields; what else an object holds is not kept. */
+const FIELDS = 7
 
 const notice = (msg: string): ClientMessage => ({ type: 'bad', answer: 'NOTICE', msg })
 
@@ -58,10 +61,11 @@ function parseEvent(
   type: 'EVENT' | 'AUTH',
   value: unknown,
   text: string,
-  message: unknown,
+  message: unknown[],
 ): ClientMessage {
   if (typeof value !== 'object' || value === null) return notice(`invalid: ${type} needs an event`)
-  const problem = eventProblem(value) ?? textProblem(text, message)
+  const plain = JSON.stringify(message) === text
+  const problem = eventProblem(value) ?? (plain ? undefined : textProblem(text))
   const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent
   if (problem) {
     const known = typeof id === 'string' && id.length <= 64
@@ -72,6 +76,8 @@ function parseEvent(
   const event: NostrEvent = { id, pubkey, created_at, kind, tags, content, sig }
   if (eventId(event) !== id)
     return { type: 'bad', answer: 'OK', id, msg: 'invalid: the id is not the hash of the event' }
+  if (plain && Object.keys(value).length === FIELDS && message.length === 2)
+    rememberRaw(event, text.slice(type.length + 4, -1))
   return { type, event }
 }
 
@@ -102,10 +108,9 @@ export function eventProblem(value: object): string | undefined {
 
 /**
  * JSON.parse takes the last of duplicate keys, and reads 1.7e9 and -0 as integers. A text that says the same
- * again when it is written out has none of that; any other is looked at closely.
+ * again when it is written out has none of that; any other is looked at closely here.
  */
-function textProblem(text: string, message: unknown): string | undefined {
-  if (JSON.stringify(message) === text) return undefined
+function textProblem(text: string): string | undefined {
   const objects: (Set<string> | undefined)[] = []
   const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]]|:/g
   let last = ''

@@ -1,5 +1,6 @@
 import { isEphemeral, kinds, type NostrEvent } from '../events/index.ts'
 import {
+  type Awaitable,
   accept,
   type Clock,
   type Decision,
@@ -10,15 +11,21 @@ import {
   reject,
 } from '../plugins/plugin.ts'
 import { authProblem } from './auth.ts'
+import { andThen } from './awaitable.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
 import { textFrame, textFrames } from './frame.ts'
 import type { Judge } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
-import type { RelayStore, StoredEvent } from './store/store.ts'
+import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
 import { syncer } from './sync.ts'
 import { rawOf } from './verify.ts'
+
+type Request = Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>
+
+/** NIP-42 lets one connection hold several pubkeys; this many are enough for any client. */
+const MAX_PUBKEYS = 100
 
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
@@ -61,23 +68,28 @@ export function createRelay(options: {
     return frame
   }
 
-  async function receive(connection: Connection, text: string): Promise<void> {
+  /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
+  function receive(connection: Connection, text: string): Promise<void> | undefined {
     const message = parseMessage(text, limits)
     try {
-      await answer(connection, message)
+      const running = answer(connection, message)
+      if (running instanceof Promise)
+        return running.catch(error => fail(connection, message, error))
     } catch (error) {
-      log.error({ type: message.type, cause: describe(error) }, 'a message could not be answered')
-      connection.send(failure(message))
+      fail(connection, message, error)
     }
+    return undefined
   }
 
-  async function answer(connection: Connection, message: ClientMessage): Promise<void> {
+  function fail(connection: Connection, message: ClientMessage, error: unknown): void {
+    log.error({ type: message.type, cause: describe(error) }, 'a message could not be answered')
+    connection.send(failure(message))
+  }
+
+  function answer(connection: Connection, message: ClientMessage): Awaitable<void> {
     switch (message.type) {
-      case 'EVENT': {
-        const { event } = message
-        const { ok, msg } = toOk(await take(connection, event))
-        return connection.send(['OK', event.id, ok, msg])
-      }
+      case 'EVENT':
+        return take(connection, message.event)
       case 'AUTH':
         return authenticate(connection, message.event)
       case 'REQ':
@@ -99,37 +111,47 @@ export function createRelay(options: {
     }
   }
 
-  async function take(connection: Connection, event: NostrEvent): Promise<Decision> {
-    // The challenge goes out before the OK that asks for it (NIP-42).
-    const decision = await publish(event, connection.context(Math.floor(clock.now() / 1000)))
-    if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
-      connection.askToAuthenticate()
-    return decision
+  function take(connection: Connection, event: NostrEvent): Awaitable<void> {
+    const ctx = connection.context(Math.floor(clock.now() / 1000))
+    return andThen(publish(event, ctx), decision => {
+      // The challenge goes out before the OK that asks for it (NIP-42).
+      if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
+        connection.askToAuthenticate()
+      connection.send(['OK', event.id, ...toOk(decision)])
+    })
   }
 
   /** Verifies, asks the policies and stores; the same event twice at a time is judged once. */
-  function publish(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
+  function publish(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
     // Not by its id alone: a forged copy must not answer for the true one.
     const key = event.id + event.sig
     const running = inFlight.get(key)
     if (running) return running
-    const decision = decide(event, ctx).finally(() => inFlight.delete(key))
-    inFlight.set(key, decision)
-    return decision
+    const decision = decide(event, ctx)
+    if (!(decision instanceof Promise)) return decision
+    const ending = decision.finally(() => inFlight.delete(key))
+    inFlight.set(key, ending)
+    return ending
   }
 
-  async function decide(event: NostrEvent, ctx: PolicyContext): Promise<Decision> {
+  function decide(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
     if (event.kind === kinds.Auth) return reject('invalid: kind 22242 is sent as AUTH, not EVENT')
-    if (await store.has(event.id)) return accept
-    if (!verify(event)) return reject('invalid: the signature does not verify')
-    const decision = await judge.write(event, ctx)
-    if (decision.action !== 'accept') return decision
+    return andThen(store.has(event.id), known => {
+      if (known) return accept
+      if (!verify(event)) return reject('invalid: the signature does not verify')
+      return andThen(judge.write(event, ctx), decision =>
+        decision.action === 'accept' ? keep(event, ctx) : decision,
+      )
+    })
+  }
+
+  function keep(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
     if (isEphemeral(event.kind)) {
       broadcast(event)
       return accept
     }
     const handler = handles.get(event.kind)
-    return handler ? handler(event, ctx) : decisionOf(await store.putEvent(event))
+    return handler ? handler(event, ctx) : store.putEvent(event).then(decisionOf)
   }
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */
@@ -140,31 +162,35 @@ export function createRelay(options: {
   function authenticate(connection: Connection, event: NostrEvent): void {
     const problem =
       authProblem(event, connection.challenge, options.isOurUrl, Math.floor(clock.now() / 1000)) ??
+      (connection.pubkeys.length < MAX_PUBKEYS
+        ? undefined
+        : `one connection holds at most ${MAX_PUBKEYS} pubkeys`) ??
       (verify(event) ? undefined : 'the signature does not verify')
     if (!problem) connection.authenticate(event.pubkey)
     connection.send(['OK', event.id, !problem, problem ? `invalid: ${problem}` : ''])
   }
 
   /** True when the read policies let it pass; else the refusal has been sent. */
-  async function mayRead(
+  function mayRead(
     connection: Connection,
-    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
-  ): Promise<boolean> {
+    { type: verb, id, filters }: Request,
+  ): Awaitable<boolean> {
     const ctx = connection.context(Math.floor(clock.now() / 1000))
-    const refusal = message.filters.some(filter => filter.search !== undefined)
-      ? reject('error: this relay does not search yet, ask without search')
-      : await judge.read({ verb: message.type, filters: message.filters }, ctx)
-    if (refusal.action === 'accept') return true
-    const msg = refusal.action === 'reject' ? refusal.msg : 'restricted: not for you'
-    if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
-    connection.send(['CLOSED', message.id, msg])
-    return false
+    return andThen(judge.read({ verb, filters }, ctx), decision => {
+      if (decision.action === 'accept') return true
+      const msg = decision.action === 'reject' ? decision.msg : 'restricted: not for you'
+      if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
+      connection.send(['CLOSED', id, msg])
+      return false
+    })
   }
 
-  async function request(
-    connection: Connection,
-    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
-  ): Promise<void> {
+  function visibilityOf(connection: Connection): Visibility {
+    connection.visibility ??= judge.visibleTo(() => connection.pubkeys)
+    return connection.visibility
+  }
+
+  function request(connection: Connection, message: Request): Awaitable<void> {
     const { id, filters } = message
     end(connection, id)
     if (connection.subscriptions.size >= limits.maxSubscriptions)
@@ -173,14 +199,21 @@ export function createRelay(options: {
         id,
         `error: at most ${limits.maxSubscriptions} subscriptions at a time, close one first`,
       ])
-    const visibility = judge.visibleTo(() => connection.pubkeys)
+    const visibility = visibilityOf(connection)
     const subscription = liveSubscription(connection, message, visibility)
     connection.subscriptions.set(id, subscription)
-    if (!(await mayRead(connection, message))) return end(connection, id, subscription)
-    // 1. From here on live events wait. 2. The query sees a snapshot. 3. What waited and is newer follows.
-    if (connection.closed || connection.subscriptions.get(id) !== subscription) return
-    index.add(subscription)
-    const result = await store.query(filters, { visibility, maxLimit: limits.maxLimit })
+    return andThen(mayRead(connection, message), allowed => {
+      if (!allowed) return end(connection, id, subscription)
+      // 1. From here on live events wait. 2. The query sees a snapshot. 3. What waited and is newer follows.
+      if (connection.closed || connection.subscriptions.get(id) !== subscription) return
+      index.add(subscription)
+      const result = store.query(filters, { visibility, maxLimit: limits.maxLimit })
+      return andThen(result, stored => begin(connection, subscription, stored))
+    })
+  }
+
+  function begin(connection: Connection, subscription: Subscription, result: QueryResult): void {
+    const { id } = subscription
     if (connection.subscriptions.get(id) !== subscription) return
     const name = JSON.stringify(id)
     const answer = result.raws.map(raw => `["EVENT",${name},${raw}]`)
@@ -193,12 +226,12 @@ export function createRelay(options: {
   /** The one door for live events. */
   function liveSubscription(
     connection: Connection,
-    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
-    visibility: ReturnType<Judge['visibleTo']>,
+    { id, filters }: Request,
+    visibility: Visibility,
   ): Subscription {
     return {
-      id: message.id,
-      filters: message.filters,
+      id,
+      filters,
       seq: undefined,
       waiting: [],
       deliver(stored, frames) {
@@ -214,13 +247,12 @@ export function createRelay(options: {
     }
   }
 
-  async function count(
-    connection: Connection,
-    message: Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>,
-  ): Promise<void> {
-    if (!(await mayRead(connection, message))) return
-    const visibility = judge.visibleTo(() => connection.pubkeys)
-    connection.send(['COUNT', message.id, await store.count(message.filters, { visibility })])
+  function count(connection: Connection, message: Request): Awaitable<void> {
+    return andThen(mayRead(connection, message), allowed => {
+      if (!allowed) return
+      const counted = store.count(message.filters, { visibility: visibilityOf(connection) })
+      return andThen(counted, result => connection.send(['COUNT', message.id, result]))
+    })
   }
 
   function end(connection: Connection, id: string, only?: Subscription): void {
@@ -244,9 +276,9 @@ export function createRelay(options: {
 
 export type Relay = ReturnType<typeof createRelay>
 
-function toOk(decision: Decision): { ok: boolean; msg: string } {
-  if (decision.action === 'reject') return { ok: false, msg: decision.msg }
-  return { ok: true, msg: (decision.action === 'accept' && decision.msg) || '' }
+function toOk(decision: Decision): [ok: boolean, msg: string] {
+  if (decision.action === 'reject') return [false, decision.msg]
+  return [true, (decision.action === 'accept' && decision.msg) || '']
 }
 
 /** What a client hears when its message met a broken world; the sentence begins with a NIP-01 prefix. */

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Config } from './config/config.ts'
 import { Connection } from './connection.ts'
+import { endOfTurn } from './end-of-turn.ts'
 import type { Relay } from './relay.ts'
 
 /** How long a client may take to answer our close, ms. */
@@ -24,6 +25,7 @@ export function serveSockets(options: {
   })
   const open = new Map<WebSocket, Connection>()
   const answering = new Set<Promise<void>>()
+  const flushLater = endOfTurn((connection: Connection) => connection.flush())
   let draining = false
 
   server.on('upgrade', (request, socket, head) => {
@@ -36,6 +38,7 @@ export function serveSockets(options: {
     const connection = new Connection(ws, socket, {
       ip,
       maxPendingBytes: config.relay.maxPendingOutboundBytes,
+      flushLater,
     })
     open.set(ws, connection)
     let alive = true
@@ -51,10 +54,10 @@ export function serveSockets(options: {
       alive = true
       if (draining) return
       if (isBinary) return connection.send(['NOTICE', 'invalid: messages are text, not binary'])
-      const answer = relay
-        .receive(connection, data.toString())
-        .finally(() => answering.delete(answer))
+      const answer = relay.receive(connection, data.toString())
+      if (!answer) return
       answering.add(answer)
+      answer.finally(() => answering.delete(answer))
     })
     // ws has closed with the right code by then: 1007 for bad UTF-8, 1009 for too large a message.
     ws.on('error', () => undefined)
@@ -75,15 +78,15 @@ export function serveSockets(options: {
     },
     /** Says goodbye to everybody; resolves when all are gone. */
     async close(): Promise<void> {
-      const gone = [...open.keys()].map(
-        ws =>
+      const gone = [...open].map(
+        ([ws, connection]) =>
           new Promise<void>(resolve => {
             const timer = setTimeout(() => ws.terminate(), CLOSE_MS)
             ws.once('close', () => {
               clearTimeout(timer)
               resolve()
             })
-            ws.close(1001, 'the relay is going down')
+            connection.close(1001, 'the relay is going down')
           }),
       )
       await Promise.all(gone)

@@ -13,54 +13,79 @@ export interface Subscription {
   deliver(stored: StoredEvent, frames?: Map<string, Buffer>): void
 }
 
-interface Entry {
-  readonly subscription: Subscription
+/** Everybody who asks for the same: a thousand viewers of one room cost one comparison. */
+interface Audience {
+  readonly text: string
+  readonly places: readonly string[]
   readonly matches: (event: NostrEvent) => boolean
+  readonly subscriptions: Set<Subscription>
 }
 
 /**
  * The live subscriptions, found by what their filters name: id, a tag, author, kind, or nothing. An event asks
- * only the places that it could match.
+ * only the places that it could match. A search (NIP-50) ends with what is stored.
  */
 export function subscriptionIndex() {
-  const places = new Map<string, Set<Entry>>()
-  const entries = new Map<Subscription, { entry: Entry; keys: string[] }[]>()
+  const places = new Map<string, Set<Audience>>()
+  const audiences = new Map<string, Audience>()
+  const memberships = new Map<Subscription, Audience[]>()
+
+  function audienceOf(filter: Filter): Audience {
+    const text = JSON.stringify({ ...filter, limit: undefined })
+    const known = audiences.get(text)
+    if (known) return known
+    const audience: Audience = {
+      text,
+      places: placesOf(filter),
+      matches: matcher(filter),
+      subscriptions: new Set(),
+    }
+    audiences.set(text, audience)
+    for (const key of audience.places) {
+      const place = places.get(key)
+      if (place) place.add(audience)
+      else places.set(key, new Set([audience]))
+    }
+    return audience
+  }
+
+  function forget(audience: Audience): void {
+    audiences.delete(audience.text)
+    for (const key of audience.places) {
+      const place = places.get(key)
+      place?.delete(audience)
+      if (place?.size === 0) places.delete(key)
+    }
+  }
 
   return {
-    size: () => entries.size,
+    size: () => memberships.size,
 
     add(subscription: Subscription): void {
       const mine = subscription.filters
-        .filter(filter => !isImpossible(filter))
-        .map(filter => {
-          const entry = { subscription, matches: matcher(filter) }
-          return { entry, keys: placesOf(filter) }
-        })
-      for (const { entry, keys } of mine)
-        for (const key of keys) {
-          const place = places.get(key)
-          if (place) place.add(entry)
-          else places.set(key, new Set([entry]))
-        }
-      entries.set(subscription, mine)
+        .filter(filter => filter.search === undefined && !isImpossible(filter))
+        .map(audienceOf)
+      for (const audience of mine) audience.subscriptions.add(subscription)
+      memberships.set(subscription, mine)
     },
 
     remove(subscription: Subscription): void {
-      for (const { entry, keys } of entries.get(subscription) ?? [])
-        for (const key of keys) {
-          const place = places.get(key)
-          place?.delete(entry)
-          if (place?.size === 0) places.delete(key)
-        }
-      entries.delete(subscription)
+      for (const audience of memberships.get(subscription) ?? []) {
+        audience.subscriptions.delete(subscription)
+        if (audience.subscriptions.size === 0) forget(audience)
+      }
+      memberships.delete(subscription)
     },
 
     /** The subscriptions that an event matches, each once. */
     matching(event: NostrEvent): Set<Subscription> {
       const found = new Set<Subscription>()
       const ask = (key: string) => {
-        for (const entry of places.get(key) ?? [])
-          if (!found.has(entry.subscription) && entry.matches(event)) found.add(entry.subscription)
+        const place = places.get(key)
+        if (!place) return
+        for (const audience of place)
+          if (audience.matches(event))
+            for (const subscription of audience.subscriptions) found.add(subscription)
       }
       ask('all')
       ask(`k${event.kind}`)

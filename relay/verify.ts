@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { NostrEvent } from '../events/index.ts'
 import type { Curve } from './curve.ts'
 
@@ -6,11 +6,20 @@ import type { Curve } from './curve.ts'
 export function eventId(event: Omit<NostrEvent, 'id' | 'sig'>): string {
   const { pubkey, created_at, kind, tags, content } = event
   const text = JSON.stringify([0, pubkey, created_at, kind, tags, content])
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text)
 }
 
-/** The event as it is sent: its seven fields in NIP-01's order. */
+const received = new WeakMap<NostrEvent, string>()
+
+/** Keeps the text of an event as its author's client wrote it; only for a text that says nothing but the event. */
+export function rememberRaw(event: NostrEvent, text: string): void {
+  received.set(event, text)
+}
+
+/** The event as it is sent: the text that was received, else its seven fields in NIP-01's order. */
 export function rawOf(event: NostrEvent): string {
+  const known = received.get(event)
+  if (known !== undefined) return known
   const { id, pubkey, created_at, kind, tags, content, sig } = event
   return JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Database } from 'better-sqlite3'
 import type { Filter, NostrEvent } from '../../../events/index.ts'
 import type { Clock, Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable, JobRequest, PutOutcome, Store, Tx } from '../../../plugins/store.ts'
@@ -41,11 +42,13 @@ export function openSqliteStore(options: {
   const events = eventVerbs(db, options.vanishesHere ?? (tag => tag === 'ALL_RELAYS'))
   const documents = documentWrites(db)
   const jobs = jobVerbs(db, reads)
-  const find = queries(reads, clock)
   const expired = expiredIds(db)
-  const known = reads.prepare('SELECT 1 FROM event WHERE id = ?').pluck()
-  const outside = readerOf(reads, find.all)
-  const inside = readerOf(db, queries(db, clock).all)
+  let newestSeq = newestOf(db)
+  // The writer's connection keeps its pages across its own commits, the reader's drops them: reads are asked of
+  // the reader only while a transaction is open, which nobody outside may see into.
+  const inside = viewOf(db, clock, () => newestSeq)
+  const beside = viewOf(reads, clock, () => newestSeq)
+  const outside = () => (db.inTransaction ? beside : inside)
 
   let wanted: (kind: number) => readonly string[] = () => []
   const commitListeners: ((events: readonly StoredEvent[]) => void)[] = []
@@ -54,6 +57,9 @@ export function openSqliteStore(options: {
     db,
     path,
     log,
+    onVisible(seq) {
+      newestSeq = seq
+    },
     onDurable(stored, newJobs) {
       if (stored.length > 0) for (const listener of commitListeners) listener(stored)
       if (newJobs) for (const listener of jobListeners) listener()
@@ -98,7 +104,10 @@ export function openSqliteStore(options: {
   }
 
   const forPlugin = (plugin: string): Store => ({
-    ...outside,
+    event: id => outside().event(id),
+    events: filters => outside().events(filters),
+    get: (collection, key) => outside().get(collection, key),
+    list: (collection, options) => outside().list(collection, options),
     transaction: <T>(fn: (tx: Tx) => Awaitable<T>) =>
       writer.transaction(work => fn(txFor(plugin, work))),
   })
@@ -113,11 +122,11 @@ export function openSqliteStore(options: {
   return {
     ...forPlugin('relay'),
     forPlugin,
-    putEvent: event => writer.transaction(work => put(event, work)),
-    has: id => known.get(Buffer.from(id, 'hex')) !== undefined,
-    query: find.query,
-    count: (filters, { visibility }) => find.count(filters, visibility),
-    items: (filters, { visibility, max }) => find.items(filters, visibility, max),
+    putEvent: event => writer.simple(work => put(event, work)),
+    has: id => outside().has(id),
+    query: (filters, options) => outside().query(filters, options),
+    count: (filters, { visibility }) => outside().count(filters, visibility),
+    items: (filters, { visibility, max }) => outside().items(filters, visibility, max),
     onCommit: listener => commitListeners.push(listener),
     jobs: {
       claim: jobs.claim,
@@ -154,13 +163,18 @@ export function openSqliteStore(options: {
   }
 }
 
-function readerOf(
-  db: ReturnType<typeof openConnection>,
-  all: (filters: readonly Filter[]) => string[],
-) {
+const newestOf = (db: Database): number =>
+  db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck().get() ?? 0
+
+/** All that can be read, on one connection. */
+function viewOf(db: Database, clock: Clock, newestSeq: () => number) {
+  const { all, ...find } = queries(db, clock, newestSeq)
   const raw = db.prepare<[Buffer], string>('SELECT raw FROM event WHERE id = ?').pluck()
+  const known = db.prepare<[Buffer], number>('SELECT 1 FROM event WHERE id = ?').pluck()
   return {
     ...documentReads(db),
+    ...find,
+    has: (id: string): boolean => known.get(Buffer.from(id, 'hex')) !== undefined,
     event(id: string): NostrEvent | undefined {
       const text = raw.get(Buffer.from(id, 'hex'))
       return text === undefined ? undefined : JSON.parse(text)

@@ -16,15 +16,12 @@ const REMEMBERED_STATEMENTS = 1000
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 /**
- * Reads on a connection of its own, which sees what was committed. The writer commits on this same thread, so
- * nothing changes between the statements of one synchronous call: `seq` and the rows are of one snapshot.
+ * Reads on one connection. The writer commits on this same thread, so nothing of ours changes between the
+ * statements of one synchronous call: `newestSeq` and the rows are of one snapshot.
  */
-export function queries(db: Database, clock: { now(): number }) {
+export function queries(db: Database, clock: { now(): number }, newestSeq: () => number) {
   const statements = new Map<string, Statement<unknown[], Row>>()
   const plucked = new Map<string, Statement<unknown[], string>>()
-  const lastSeq = db
-    .prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
-    .pluck()
 
   function prepare(sql: string): Statement<unknown[], Row> {
     const known = statements.get(sql)
@@ -63,7 +60,7 @@ export function queries(db: Database, clock: { now(): number }) {
 
   return {
     query(filters: readonly Filter[], { visibility, maxLimit }: QueryOptions): QueryResult {
-      const seq = lastSeq.get() ?? 0
+      const seq = newestSeq()
       const limitOf = (filter: Filter) => Math.min(filter.limit ?? maxLimit, maxLimit)
       const [only] = filters
       if (filters.length === 1 && only && isOpen(only, visibility)) {

@@ -2,6 +2,7 @@ import { closeSync, fdatasync, openSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import type { Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable } from '../../../plugins/store.ts'
+import { endOfTurn } from '../../end-of-turn.ts'
 import { within } from '../../within.ts'
 import type { StoredEvent } from '../store.ts'
 
@@ -13,6 +14,8 @@ export interface Work {
 }
 
 interface Waiting {
+  /** True for a run that is synchronous and fails only where the database does. */
+  readonly simple: boolean
   run(work: Work): Awaitable<unknown>
   resolve(value: unknown): void
   reject(error: unknown): void
@@ -32,19 +35,22 @@ const MAX_GROUP = 1000
 
 /**
  * The one writer. Transactions that wait together run one after the other, each in a savepoint of its own,
- * under one BEGIN and COMMIT; then the WAL is synced off the event loop while the next group runs.
+ * under one BEGIN and COMMIT; then the WAL is synced off the event loop.
  *
  * 1. COMMIT makes a group visible to readers, in seq order.
- * 2. fdatasync of the WAL, begun after that COMMIT, makes it durable.
+ * 2. fdatasync of the WAL, begun after that COMMIT, makes it durable. What comes meanwhile is the next group:
+ *    the more there is to do, the larger the groups.
  * 3. Only then promises resolve and events go to subscribers, group by group.
  */
 export function createWriter(options: {
   db: Database
   path: string
   log: Logger
+  /** Called right after a COMMIT with the newest event's seq. */
+  onVisible(seq: number): void
   onDurable(events: readonly StoredEvent[], jobs: boolean): void
 }) {
-  const { db, path, log, onDurable } = options
+  const { db, path, log, onVisible, onDurable } = options
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
@@ -53,26 +59,31 @@ export function createWriter(options: {
   const undo = db.prepare('ROLLBACK TO work')
   const wal = openSync(`${path}-wal`, 'r+')
 
-  const queue: Waiting[] = []
+  let queue: Waiting[] = []
   let unsynced: Done[] = []
   let writing = false
   let syncing = false
   let broken: Error | undefined
   let idle: (() => void)[] = []
+  const writeSoon = endOfTurn(() => write())
 
-  function transaction<T>(run: (work: Work) => Awaitable<T>): Promise<T> {
+  function enqueue<T>(simple: boolean, run: (work: Work) => Awaitable<T>): Promise<T> {
     if (broken) return Promise.reject(broken)
     return new Promise<T>((resolve, reject) => {
-      queue.push({ run, resolve: resolve as (value: unknown) => void, reject })
-      if (writing) return
-      writing = true
-      // Everything that this tick of the event loop brings joins the group.
-      setImmediate(write)
+      // Everything that this turn of the event loop brings joins the group.
+      if (queue.push({ simple, run, resolve: resolve as (value: unknown) => void, reject }) === 1)
+        writeSoon(undefined)
     })
   }
 
   async function write(): Promise<void> {
-    while (queue.length > 0) await writeGroup(queue.splice(0, MAX_GROUP))
+    if (writing) return
+    writing = true
+    while (queue.length > 0 && !(syncing && queue.length < MAX_GROUP)) {
+      const group = queue.slice(0, MAX_GROUP)
+      queue = queue.slice(MAX_GROUP)
+      await writeGroup(group)
+    }
     writing = false
     settle()
   }
@@ -81,23 +92,16 @@ export function createWriter(options: {
     const done: Done[] = []
     try {
       begin.run()
-      for (const waiting of group) {
-        const work: Work = { stored: [], jobs: false, closed: false }
-        savepoint.run()
-        try {
-          const running = waiting.run(work)
-          const value =
-            running instanceof Promise ? await within(running, DEADLINE_MS, TOO_LONG) : running
-          release.run()
-          done.push({ waiting, value, work })
-        } catch (error) {
-          if (!db.inTransaction) throw error
-          undo.run()
-          release.run()
-          waiting.reject(error)
-        } finally {
-          work.closed = true
-        }
+      for (let from = 0; from < group.length; ) {
+        const some = simpleOnes(group, from)
+        const together = some.length > 1 ? allTogether(some) : undefined
+        if (together) done.push(...together)
+        else
+          for (const waiting of some) {
+            const one = await alone(waiting)
+            if (one) done.push(one)
+          }
+        from += some.length
       }
       commit.run()
     } catch (cause) {
@@ -108,8 +112,49 @@ export function createWriter(options: {
       for (const waiting of group) waiting.reject(error)
       return
     }
-    unsynced.push(...done)
+    const newest = done.findLast(({ work }) => work.stored.length > 0)?.work.stored.at(-1)
+    if (newest) onVisible(newest.seq)
+    for (const one of done) unsynced.push(one)
     sync()
+  }
+
+  /** Simple ones in a row share a savepoint. Where one fails nothing of them stays, and each runs alone. */
+  function allTogether(group: readonly Waiting[]): Done[] | undefined {
+    const done: Done[] = []
+    savepoint.run()
+    try {
+      for (const waiting of group) {
+        const work = newWork()
+        done.push({ waiting, value: waiting.run(work), work })
+      }
+      release.run()
+      return done
+    } catch (error) {
+      if (!db.inTransaction) throw error
+      undo.run()
+      release.run()
+      return undefined
+    }
+  }
+
+  async function alone(waiting: Waiting): Promise<Done | undefined> {
+    const work = newWork()
+    savepoint.run()
+    try {
+      const running = waiting.run(work)
+      const value =
+        running instanceof Promise ? await within(running, DEADLINE_MS, TOO_LONG) : running
+      release.run()
+      return { waiting, value, work }
+    } catch (error) {
+      if (!db.inTransaction) throw error
+      undo.run()
+      release.run()
+      waiting.reject(error)
+      return undefined
+    } finally {
+      work.closed = true
+    }
   }
 
   function sync(): void {
@@ -127,6 +172,7 @@ export function createWriter(options: {
       )
       for (const { waiting, value } of group) waiting.resolve(value)
       sync()
+      if (queue.length > 0) writeSoon(undefined)
       settle()
     })
   }
@@ -139,24 +185,37 @@ export function createWriter(options: {
       'syncing the WAL failed: writes are refused until a restart',
     )
     for (const { waiting } of [...group, ...unsynced]) waiting.reject(broken)
-    for (const waiting of queue.splice(0)) waiting.reject(broken)
+    for (const waiting of queue) waiting.reject(broken)
+    queue = []
     unsynced = []
     settle()
   }
 
   function settle(): void {
-    if (writing || syncing) return
+    if (writing || syncing || queue.length > 0) return
     for (const resolve of idle) resolve()
     idle = []
   }
 
   return {
-    transaction,
+    transaction: <T>(run: (work: Work) => Awaitable<T>): Promise<T> => enqueue(false, run),
+    /** For a run that is synchronous and fails only where the database does: cheaper. */
+    simple: <T>(run: (work: Work) => T): Promise<T> => enqueue(true, run),
     depth: () => queue.length,
     /** Resolves when all that was asked for is durable; then closes the file. */
     async close(): Promise<void> {
-      if (writing || syncing) await new Promise<void>(resolve => idle.push(resolve))
+      if (writing || syncing || queue.length > 0)
+        await new Promise<void>(resolve => idle.push(resolve))
       closeSync(wal)
     },
   }
+}
+
+const newWork = (): Work => ({ stored: [], jobs: false, closed: false })
+
+/** The simple ones in a row from `from` on, or the one that is not simple. */
+function simpleOnes(group: readonly Waiting[], from: number): readonly Waiting[] {
+  let to = from
+  while (group[to]?.simple) to += 1
+  return group.slice(from, Math.max(to, from + 1))
 }
