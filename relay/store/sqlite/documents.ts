@@ -9,7 +9,7 @@ export function documentReads(db: Database) {
   const list = (order: 'ASC' | 'DESC') =>
     db.prepare<[string, string, string, number], Document>(
       `SELECT key, value FROM doc WHERE collection = ? AND key >= ? AND key < ?
-       ORDER BY key ${order} LIMIT ?`,
+       ORDER BY key ${order} LIMIT ? + 0`,
     )
   const ascending = list('ASC')
   const descending = list('DESC')

@@ -10,6 +10,9 @@ export interface Plan {
 const ROWS = 'e.created_at AS created_at, e.id AS id, e.kind AS kind, e.raw AS raw'
 const RAW = 'e.raw AS raw'
 
+/** A bare variable here makes SQLite prepare the statement anew at each run, to plan for its value: ten times the price. */
+const LIMIT = '@limit + 0'
+
 /** Up to so many (author, kind) pairs or tag values are looked up one by one and merged. */
 const MAX_ARMS = 64
 
@@ -85,7 +88,7 @@ export function planFilter(filter: Filter, now: number, wanted: 'rows' | 'raw' =
 }
 
 function select(columns: string, where: string[], params: Plan['params']): Plan {
-  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT @limit`
+  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT ${LIMIT}`
   return { sql, params }
 }
 
@@ -107,14 +110,14 @@ function arms(
     `SELECT ${of} FROM ${arm.from} WHERE ${[arm.sql, ...where].join(' AND ')}`
   const [only] = list
   if (list.length === 1 && only) {
-    const sql = `${one(only, columns)} ORDER BY ${only.order} DESC, e.id LIMIT @limit`
+    const sql = `${one(only, columns)} ORDER BY ${only.order} DESC, e.id LIMIT ${LIMIT}`
     return { sql, params: [...only.params, ...params] }
   }
   const union = list.map(
-    arm => `SELECT * FROM (${one(arm, ROWS)} ORDER BY ${arm.order} DESC, e.id LIMIT @limit)`,
+    arm => `SELECT * FROM (${one(arm, ROWS)} ORDER BY ${arm.order} DESC, e.id LIMIT ${LIMIT})`,
   )
   return {
-    sql: `SELECT ${columns} FROM (SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')})) e ORDER BY e.created_at DESC, e.id LIMIT @limit`,
+    sql: `SELECT ${columns} FROM (SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')})) e ORDER BY e.created_at DESC, e.id LIMIT ${LIMIT}`,
     params: list.flatMap(arm => [...arm.params, ...params]),
   }
 }
