@@ -37,7 +37,7 @@ export function subscriptionIndex() {
     const audience: Audience = {
       text,
       places: placesOf(filter),
-      matches: matcher(filter),
+      matches: lazily(() => matcher(filter)),
       subscriptions: new Set(),
     }
     audiences.set(text, audience)
@@ -94,6 +94,15 @@ export function subscriptionIndex() {
       for (const [name, value] of event.tags) if (name?.length === 1) ask(`#${name}${value}`)
       return found
     },
+  }
+}
+
+/** Most REQs are closed before an event asks: their matcher is never made. */
+function lazily(make: () => (event: NostrEvent) => boolean): (event: NostrEvent) => boolean {
+  let made: ((event: NostrEvent) => boolean) | undefined
+  return event => {
+    made ??= make()
+    return made(event)
   }
 }
 

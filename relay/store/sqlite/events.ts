@@ -11,6 +11,7 @@ import {
 import type { PutOutcome } from '../../../plugins/store.ts'
 import { rawOf } from '../../verify.ts'
 import type { StoredEvent } from '../store.ts'
+import { tieOf } from './schema.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
@@ -50,14 +51,16 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     'SELECT id, created_at FROM event WHERE address = ?',
   )
   const insert = db.prepare(
-    'INSERT INTO event (id, pubkey, kind, created_at, address, expires, raw) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO event (id, tie, pubkey, kind, created_at, address, expires, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   )
-  const insertTag = db.prepare('INSERT INTO tag (key, created_at, seq) VALUES (?, ?, ?)')
+  const insertTag = db.prepare('INSERT INTO tag (key, created_at, tie, seq) VALUES (?, ?, ?, ?)')
   const byId = db.prepare<[Buffer], { seq: number; raw: string }>(
     'SELECT seq, raw FROM event WHERE id = ?',
   )
   const removeRow = db.prepare('DELETE FROM event WHERE seq = ?')
-  const removeTag = db.prepare('DELETE FROM tag WHERE key = ? AND created_at = ? AND seq = ?')
+  const removeTag = db.prepare(
+    'DELETE FROM tag WHERE key = ? AND created_at = ? AND tie = ? AND seq = ?',
+  )
   const noteId = db.prepare('INSERT OR IGNORE INTO deleted_id (id, pubkey) VALUES (?, ?)')
   const noteAddress = db.prepare(
     `INSERT INTO deleted_address (address, until) VALUES (?, ?)
@@ -81,7 +84,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     const row = byId.get(id)
     if (!row) return false
     const event = JSON.parse(row.raw) as NostrEvent
-    for (const key of tagKeys(event)) removeTag.run(key, event.created_at, row.seq)
+    for (const key of tagKeys(event)) removeTag.run(key, event.created_at, tieOf(id), row.seq)
     removeRow.run(row.seq)
     return true
   }
@@ -149,8 +152,10 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
       const outcome = admit(event, id, pubkey, address)
       if (outcome !== 'stored') return { outcome }
       const raw = rawOf(event)
+      const tie = tieOf(id)
       const { lastInsertRowid } = insert.run(
         id,
+        tie,
         pubkey,
         event.kind,
         event.created_at,
@@ -159,7 +164,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
         raw,
       )
       const seq = Number(lastInsertRowid)
-      for (const key of tagKeys(event)) insertTag.run(key, event.created_at, seq)
+      for (const key of tagKeys(event)) insertTag.run(key, event.created_at, tie, seq)
       if (event.kind === kinds.Deletion) applyDeletion(event, pubkey)
       if (event.kind === kinds.Vanish) applyVanish(event, pubkey)
       return { outcome, stored: { seq, event, raw } }

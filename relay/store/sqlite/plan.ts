@@ -7,8 +7,15 @@ export interface Plan {
   readonly params: (string | number | bigint | Buffer)[]
 }
 
-const ROWS = 'e.created_at AS created_at, e.id AS id, e.kind AS kind, e.raw AS raw'
-const RAW = 'e.raw AS raw'
+const ROWS = 'e.created_at AS created_at, e.tie AS tie, e.id AS id, e.kind AS kind, e.raw AS raw'
+const COLUMNS = {
+  /** All that sorting and merging need. */
+  rows: ROWS,
+  /** For one filter: what `visible` needs to know whether it is asked. */
+  kinds: 'e.kind AS kind, e.raw AS raw',
+  /** For one filter over kinds that everybody may see. */
+  raws: 'e.raw AS raw',
+}
 
 /** A bare variable here makes SQLite prepare the statement anew at each run, to plan for its value: ten times the price. */
 const LIMIT = '@limit + 0'
@@ -22,10 +29,14 @@ const marks = (values: readonly unknown[]): string => values.map(() => '?').join
 /**
  * Plans a filter: by id, else by its rarest-looking index (tag, author, kind, time). Where an index must be
  * entered at several places, each is an arm with its own LIMIT, so that one prolific author costs no more
- * than another.
+ * than another. `kindsOf` tells which kinds an author has here: one arm for each where the filter names none.
  */
-export function planFilter(filter: Filter, now: number, wanted: 'rows' | 'raw' = 'rows'): Plan {
-  const columns = wanted === 'raw' ? RAW : ROWS
+export function planFilter(
+  filter: Filter,
+  wanted: keyof typeof COLUMNS,
+  { now, kindsOf }: { now: number; kindsOf(author: string): readonly number[] },
+): Plan {
+  const columns = COLUMNS[wanted]
   const { authors, ids, kinds, since, until } = filter
   const where: string[] = ['(e.expires IS NULL OR e.expires > ?)']
   const params: Plan['params'] = [now]
@@ -55,27 +66,30 @@ export function planFilter(filter: Filter, now: number, wanted: 'rows' | 'raw' =
     const keys = first.values.map(value => first.letter + value)
     return arms(
       columns,
-      keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't.created_at' })),
+      keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't' })),
       bounds,
       params,
       keys.length === 1,
     )
   }
 
-  const pairs = (authors?.length ?? 1) * (kinds?.length ?? 1)
-  if ((authors || kinds) && pairs <= MAX_ARMS) {
-    const places = (authors ?? [undefined]).flatMap(author =>
-      (kinds ?? [undefined]).map(kind => ({ author, kind })),
-    )
+  const places = authors
+    ? authors.length <= MAX_ARMS
+      ? authors.flatMap(author =>
+          (kinds ?? kindsOf(author)).map(kind => ({ author: hex(author), kind })),
+        )
+      : undefined
+    : kinds?.map(kind => ({ author: undefined, kind }))
+  if (places?.length === 0)
+    return { sql: `SELECT ${columns} FROM event e WHERE @limit IS NULL`, params: [] }
+  if (places && places.length <= MAX_ARMS) {
     return arms(
       columns,
       places.map(({ author, kind }) => ({
         from: 'event e',
-        sql: [author && 'e.pubkey = ?', kind !== undefined && 'e.kind = ?']
-          .filter(Boolean)
-          .join(' AND '),
-        params: [...(author ? [hex(author)] : []), ...(kind === undefined ? [] : [kind])],
-        order: 'e.created_at',
+        sql: author ? 'e.pubkey = ? AND e.kind = ?' : 'e.kind = ?',
+        params: author ? [author, kind] : [kind],
+        order: 'e',
       })),
       where,
       params,
@@ -88,7 +102,7 @@ export function planFilter(filter: Filter, now: number, wanted: 'rows' | 'raw' =
 }
 
 function select(columns: string, where: string[], params: Plan['params']): Plan {
-  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.id LIMIT ${LIMIT}`
+  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.tie LIMIT ${LIMIT}`
   return { sql, params }
 }
 
@@ -96,8 +110,11 @@ interface Arm {
   from: string
   sql: string
   params: Plan['params']
-  order: string
+  /** Whose created_at and tie give the order: the event's, or its tag's. */
+  order: 'e' | 't'
 }
+
+const newestFirst = ({ order }: Arm): string => `${order}.created_at DESC, ${order}.tie`
 
 function arms(
   columns: string,
@@ -110,21 +127,21 @@ function arms(
     `SELECT ${of} FROM ${arm.from} WHERE ${[arm.sql, ...where].join(' AND ')}`
   const [only] = list
   if (list.length === 1 && only) {
-    const sql = `${one(only, columns)} ORDER BY ${only.order} DESC, e.id LIMIT ${LIMIT}`
+    const sql = `${one(only, columns)} ORDER BY ${newestFirst(only)} LIMIT ${LIMIT}`
     return { sql, params: [...only.params, ...params] }
   }
   const union = list.map(
-    arm => `SELECT * FROM (${one(arm, ROWS)} ORDER BY ${arm.order} DESC, e.id LIMIT ${LIMIT})`,
+    arm => `SELECT * FROM (${one(arm, ROWS)} ORDER BY ${newestFirst(arm)} LIMIT ${LIMIT})`,
   )
   return {
-    sql: `SELECT ${columns} FROM (SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')})) e ORDER BY e.created_at DESC, e.id LIMIT ${LIMIT}`,
+    sql: `SELECT ${columns} FROM (SELECT ${distinct ? '' : 'DISTINCT '}* FROM (${union.join(' UNION ALL ')})) e ORDER BY e.created_at DESC, e.tie LIMIT ${LIMIT}`,
     params: list.flatMap(arm => [...arm.params, ...params]),
   }
 }
 
 function hasTag(tag: { letter: string; values: readonly string[] }): [string, ...string[]] {
   return [
-    `EXISTS (SELECT 1 FROM tag x WHERE x.key IN (${marks(tag.values)}) AND x.created_at = e.created_at AND x.seq = e.seq)`,
+    `EXISTS (SELECT 1 FROM tag x WHERE x.key IN (${marks(tag.values)}) AND x.created_at = e.created_at AND x.tie = e.tie AND x.seq = e.seq)`,
     ...tag.values.map(value => tag.letter + value),
   ]
 }

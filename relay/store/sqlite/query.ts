@@ -1,9 +1,9 @@
-import type { Database, Statement } from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 import type { Filter, NostrEvent } from '../../../events/index.ts'
 import { isImpossible } from '../../filter.ts'
 import { hllOffset, hyperLogLog } from '../../hyperloglog.ts'
 import type { CountResult, QueryOptions, QueryResult, Visibility } from '../store.ts'
-import { type Plan, planFilter } from './plan.ts'
+import { planFilter } from './plan.ts'
 
 interface Row {
   created_at: number
@@ -20,42 +20,70 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER
  * statements of one synchronous call: `newestSeq` and the rows are of one snapshot.
  */
 export function queries(db: Database, clock: { now(): number }, newestSeq: () => number) {
-  const statements = new Map<string, Statement<unknown[], Row>>()
-  const plucked = new Map<string, Statement<unknown[], string>>()
-
-  function prepare(sql: string): Statement<unknown[], Row> {
-    const known = statements.get(sql)
-    if (known) return known
-    if (statements.size >= REMEMBERED_STATEMENTS) statements.clear()
-    const statement = db.prepare<unknown[], Row>(sql)
-    statements.set(sql, statement)
-    return statement
+  const kinds = db
+    .prepare<[Buffer, Buffer], number>(
+      `WITH RECURSIVE one (kind) AS (
+         SELECT min(kind) FROM event WHERE pubkey = ?
+         UNION ALL
+         SELECT (SELECT min(kind) FROM event WHERE pubkey = ? AND kind > one.kind)
+         FROM one WHERE one.kind IS NOT NULL
+       ) SELECT kind FROM one WHERE kind IS NOT NULL`,
+    )
+    .pluck()
+  const kindsOf = (author: string): number[] => {
+    const pubkey = Buffer.from(author, 'hex')
+    return kinds.all(pubkey, pubkey)
   }
+  const plan = (filter: Filter, wanted: Parameters<typeof planFilter>[1]) =>
+    planFilter(filter, wanted, { now: Math.floor(clock.now() / 1000), kindsOf })
+  const rowStatements = remember(sql => db.prepare<unknown[], Row>(sql))
+  const kindStatements = remember(sql => db.prepare<unknown[], [number, string]>(sql).raw())
+  const rawStatements = remember(sql => db.prepare<unknown[], string>(sql).pluck())
 
-  const run = (plan: Plan, limit: number): Row[] => prepare(plan.sql).all(...plan.params, { limit })
-
-  /** The common question, one filter over kinds that everybody may see, needs nothing of a row but its text. */
-  function rawsOf(filter: Filter, limit: number): string[] {
-    const plan = planFilter(filter, Math.floor(clock.now() / 1000), 'raw')
-    let statement = plucked.get(plan.sql)
-    if (!statement) {
-      if (plucked.size >= REMEMBERED_STATEMENTS) plucked.clear()
-      statement = db.prepare<unknown[], string>(plan.sql).pluck()
-      plucked.set(plan.sql, statement)
-    }
-    return statement.all(...plan.params, { limit })
-  }
-
-  /** A filter's visible rows. Hidden ones do not use up the limit, so it asks again for more where some were. */
-  function rowsOf(filter: Filter, limit: number, visibility: Visibility | undefined) {
-    if (limit === 0 || isImpossible(filter)) return { rows: [], complete: limit > 0 }
-    const plan = planFilter(filter, Math.floor(clock.now() / 1000))
+  /**
+   * Asks for `limit` matches of which enough are visible: hidden ones do not use up the limit, so it asks again for
+   * more where some were.
+   */
+  function visibleOnes<T>(
+    limit: number,
+    run: (limit: number) => T[],
+    isVisible: (one: T) => boolean,
+  ): { found: T[]; complete: boolean } {
     for (let ask = limit; ; ask *= 4) {
-      const found = run(plan, ask)
-      const rows = visibility ? found.filter(row => isVisible(row, visibility)) : found
-      if (rows.length >= limit || found.length < ask)
-        return { rows: rows.slice(0, limit), complete: found.length < limit }
+      const all = run(ask)
+      const found = all.filter(isVisible)
+      if (found.length >= limit || all.length < ask)
+        return { found: found.slice(0, limit), complete: all.length < limit }
     }
+  }
+
+  function rowsOf(filter: Filter, limit: number, visibility: Visibility | undefined) {
+    if (limit === 0 || isImpossible(filter)) return { found: [], complete: limit > 0 }
+    const { sql, params } = plan(filter, 'rows')
+    const statement = rowStatements(sql)
+    return visibleOnes(
+      limit,
+      ask => statement.all(...params, { limit: ask }),
+      ({ kind, raw }) => mayShow(kind, raw, visibility),
+    )
+  }
+
+  /** One filter, the common question, needs no sorting: less is read of each row. */
+  function rawsOf(filter: Filter, limit: number, visibility: Visibility | undefined) {
+    if (limit === 0 || isImpossible(filter)) return { found: [], complete: limit > 0 }
+    if (isOpen(filter, visibility)) {
+      const { sql, params } = plan(filter, 'raws')
+      const found = rawStatements(sql).all(...params, { limit })
+      return { found, complete: found.length < limit }
+    }
+    const { sql, params } = plan(filter, 'kinds')
+    const statement = kindStatements(sql)
+    const { found, complete } = visibleOnes(
+      limit,
+      ask => statement.all(...params, { limit: ask }),
+      ([kind, raw]) => mayShow(kind, raw, visibility),
+    )
+    return { found: found.map(([, raw]) => raw), complete }
   }
 
   return {
@@ -63,26 +91,25 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
       const seq = newestSeq()
       const limitOf = (filter: Filter) => Math.min(filter.limit ?? maxLimit, maxLimit)
       const [only] = filters
-      if (filters.length === 1 && only && isOpen(only, visibility)) {
-        const limit = limitOf(only)
-        const raws = limit === 0 || isImpossible(only) ? [] : rawsOf(only, limit)
-        return { raws, seq, complete: raws.length < limit }
+      if (filters.length === 1 && only) {
+        const { found, complete } = rawsOf(only, limitOf(only), visibility)
+        return { raws: found, seq, complete }
       }
       const results = filters.map(filter => rowsOf(filter, limitOf(filter), visibility))
       const complete = results.every(result => result.complete)
-      const rows = merge(results.map(result => result.rows))
+      const rows = merge(results.map(result => result.found))
       return { raws: rows.map(row => row.raw), seq, complete }
     },
 
     all: (filters: readonly Filter[]): string[] =>
-      merge(filters.map(filter => rowsOf(filter, filter.limit ?? UNLIMITED, undefined).rows)).map(
+      merge(filters.map(filter => rowsOf(filter, filter.limit ?? UNLIMITED, undefined).found)).map(
         row => row.raw,
       ),
 
     /** NIP-77: what one side of a reconciliation has. */
     items(filters: readonly Filter[], visibility: Visibility | undefined, max: number) {
       const rows = merge(
-        filters.map(one => rowsOf(one, Math.min(one.limit ?? max + 1, max + 1), visibility).rows),
+        filters.map(one => rowsOf(one, Math.min(one.limit ?? max + 1, max + 1), visibility).found),
       )
       if (rows.length > max) return undefined
       return rows.map(row => ({ createdAt: row.created_at, id: row.id.toString('hex') }))
@@ -91,7 +118,7 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
     /** NIP-45. Counts each visible event once, whatever number of filters it matches. */
     count(filters: readonly Filter[], visibility: Visibility | undefined): CountResult {
       const rows = merge(
-        filters.map(one => rowsOf({ ...one, limit: undefined }, UNLIMITED, visibility).rows),
+        filters.map(one => rowsOf({ ...one, limit: undefined }, UNLIMITED, visibility).found),
       )
       const [only] = filters
       const offset = filters.length === 1 && only ? hllOffset(only) : undefined
@@ -111,9 +138,23 @@ const isOpen = (filter: Filter, visibility: Visibility | undefined): boolean => 
   )
 }
 
-function isVisible(row: Row, visibility: Visibility): boolean {
-  const asked = visibility.kinds === 'all' || visibility.kinds.has(row.kind)
-  return !asked || visibility.test(JSON.parse(row.raw))
+function mayShow(kind: number, raw: string, visibility: Visibility | undefined): boolean {
+  if (!visibility || (visibility.kinds !== 'all' && !visibility.kinds.has(kind))) return true
+  return visibility.test(JSON.parse(raw))
+}
+
+/** What was made for a text is made once, as long as there are not too many texts. */
+function remember<T>(make: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return text => {
+    let made = known.get(text)
+    if (made === undefined) {
+      if (known.size >= REMEMBERED_STATEMENTS) known.clear()
+      made = make(text)
+      known.set(text, made)
+    }
+    return made
+  }
 }
 
 /** Newest first, equal times by lowest id, each event once. */
