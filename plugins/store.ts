@@ -62,7 +62,8 @@ export interface Store extends Reader {
   /**
    * Runs `fn` alone (no other transaction between its reads and its writes) and resolves once what it wrote
    * is on disk. `fn` throws: nothing of it stays, and the promise rejects with that error. Inside, await
-   * nothing but the `tx`: the other transactions wait. Never call `transaction` inside one.
+   * nothing but the `tx`: the other transactions wait. Never call `transaction` inside one. `fn` changes nothing
+   * but through its `tx`: where another transaction of the same commit fails, it is undone and run again.
    *
    * @example
    * await store.transaction(async tx => {

@@ -4,6 +4,7 @@ import type { Database } from 'better-sqlite3'
 import type { Filter, NostrEvent } from '../../../events/index.ts'
 import type { Clock, Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable, JobRequest, PutOutcome, Store, Tx } from '../../../plugins/store.ts'
+import { endOfTurn } from '../../end-of-turn.ts'
 import type { Job, RelayStore, StoredEvent } from '../store.ts'
 import { startCheckpointer } from './checkpointer.ts'
 import { openConnection, syncDirectory } from './connection.ts'
@@ -48,7 +49,12 @@ export function openSqliteStore(options: {
   // the reader only while a transaction is open, which nobody outside may see into.
   const inside = viewOf(db, clock, () => newestSeq)
   const beside = viewOf(reads, clock, () => newestSeq)
-  const outside = () => (db.inTransaction ? beside : inside)
+  const snapshot = snapshotOf(db)
+  const outside = () => {
+    if (db.inTransaction && !snapshot.isOpen()) return beside
+    snapshot.open()
+    return inside
+  }
 
   let wanted: (kind: number) => readonly string[] = () => []
   const commitListeners: ((events: readonly StoredEvent[]) => void)[] = []
@@ -57,6 +63,7 @@ export function openSqliteStore(options: {
     db,
     path,
     log,
+    beforeBegin: snapshot.close,
     onVisible(seq) {
       newestSeq = seq
     },
@@ -122,7 +129,7 @@ export function openSqliteStore(options: {
   return {
     ...forPlugin('relay'),
     forPlugin,
-    putEvent: event => writer.simple(work => put(event, work)),
+    putEvent: event => writer.transaction(work => put(event, work)),
     has: id => outside().has(id),
     query: (filters, options) => outside().query(filters, options),
     count: (filters, { visibility }) => outside().count(filters, visibility),
@@ -157,9 +164,36 @@ export function openSqliteStore(options: {
     async close() {
       await writer.close()
       await checkpointer.close()
+      snapshot.close()
       reads.close()
       db.close()
     },
+  }
+}
+
+/**
+ * One read transaction for all the reads of one turn of the event loop: taking and giving up the lock costs more
+ * than most of them. It ends before a transaction begins, so nobody misses a write of ours.
+ */
+function snapshotOf(db: Database) {
+  const begin = db.prepare('BEGIN')
+  const end = db.prepare('COMMIT')
+  let isOpen = false
+  const close = () => {
+    if (!isOpen) return
+    isOpen = false
+    end.run()
+  }
+  const closeLater = endOfTurn(close)
+  return {
+    isOpen: () => isOpen,
+    open(): void {
+      if (isOpen) return
+      begin.run()
+      isOpen = true
+      closeLater(undefined)
+    },
+    close,
   }
 }
 

@@ -14,8 +14,6 @@ export interface Work {
 }
 
 interface Waiting {
-  /** True for a run that is synchronous and fails only where the database does. */
-  readonly simple: boolean
   run(work: Work): Awaitable<unknown>
   resolve(value: unknown): void
   reject(error: unknown): void
@@ -34,8 +32,8 @@ const TOO_LONG = `a transaction took longer than ${DEADLINE_MS} ms and was undon
 const MAX_GROUP = 1000
 
 /**
- * The one writer. Transactions that wait together run one after the other, each in a savepoint of its own,
- * under one BEGIN and COMMIT; then the WAL is synced off the event loop.
+ * The one writer. Transactions that wait together run one after the other under one BEGIN and COMMIT; where one of
+ * them throws, all are undone and run again, each in a savepoint of its own. Then the WAL is synced off the event loop.
  *
  * 1. COMMIT makes a group visible to readers, in seq order.
  * 2. fdatasync of the WAL, begun after that COMMIT, makes it durable. What comes meanwhile is the next group:
@@ -46,11 +44,13 @@ export function createWriter(options: {
   db: Database
   path: string
   log: Logger
+  /** Called right before a BEGIN. */
+  beforeBegin(): void
   /** Called right after a COMMIT with the newest event's seq. */
   onVisible(seq: number): void
   onDurable(events: readonly StoredEvent[], jobs: boolean): void
 }) {
-  const { db, path, log, onVisible, onDurable } = options
+  const { db, path, log, beforeBegin, onVisible, onDurable } = options
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
@@ -67,11 +67,11 @@ export function createWriter(options: {
   let idle: (() => void)[] = []
   const writeSoon = endOfTurn(() => write())
 
-  function enqueue<T>(simple: boolean, run: (work: Work) => Awaitable<T>): Promise<T> {
+  function transaction<T>(run: (work: Work) => Awaitable<T>): Promise<T> {
     if (broken) return Promise.reject(broken)
     return new Promise<T>((resolve, reject) => {
       // Everything that this turn of the event loop brings joins the group.
-      if (queue.push({ simple, run, resolve: resolve as (value: unknown) => void, reject }) === 1)
+      if (queue.push({ run, resolve: resolve as (value: unknown) => void, reject }) === 1)
         writeSoon(undefined)
     })
   }
@@ -89,24 +89,11 @@ export function createWriter(options: {
   }
 
   async function writeGroup(group: Waiting[]): Promise<void> {
-    const done: Done[] = []
+    let done: Done[]
     try {
-      begin.run()
-      for (let from = 0; from < group.length; ) {
-        const some = simpleOnes(group, from)
-        const together = some.length > 1 ? allTogether(some) : undefined
-        if (together) done.push(...together)
-        else
-          for (const waiting of some) {
-            const one = await alone(waiting)
-            if (one) done.push(one)
-          }
-        from += some.length
-      }
-      commit.run()
+      done = (await attempt(group, together)) ?? (await attempt(group, oneByOne)) ?? []
     } catch (cause) {
-      // Disk full, I/O error: SQLite may have rolled back already. Nothing of this group stays.
-      if (db.inTransaction) rollback.run()
+      // Disk full, I/O error: nothing of this group stays.
       const error = new Error('error: the relay could not save this, try again later', { cause })
       log.error({ cause: String(cause) }, 'a group of transactions was not saved')
       for (const waiting of group) waiting.reject(error)
@@ -118,43 +105,63 @@ export function createWriter(options: {
     sync()
   }
 
-  /** Simple ones in a row share a savepoint. Where one fails nothing of them stays, and each runs alone. */
-  function allTogether(group: readonly Waiting[]): Done[] | undefined {
-    const done: Done[] = []
-    savepoint.run()
+  /** One BEGIN and COMMIT around what `run` does with the group; whatever it throws leaves nothing behind. */
+  async function attempt(
+    group: readonly Waiting[],
+    run: (group: readonly Waiting[]) => Promise<Done[] | undefined>,
+  ): Promise<Done[] | undefined> {
     try {
-      for (const waiting of group) {
-        const work = newWork()
-        done.push({ waiting, value: waiting.run(work), work })
-      }
-      release.run()
+      beforeBegin()
+      begin.run()
+      const done = await run(group)
+      if (done) commit.run()
+      else rollback.run()
       return done
     } catch (error) {
-      if (!db.inTransaction) throw error
-      undo.run()
-      release.run()
-      return undefined
+      // SQLite may have rolled back already.
+      if (db.inTransaction) rollback.run()
+      throw error
     }
   }
 
-  async function alone(waiting: Waiting): Promise<Done | undefined> {
-    const work = newWork()
-    savepoint.run()
-    try {
-      const running = waiting.run(work)
-      const value =
-        running instanceof Promise ? await within(running, DEADLINE_MS, TOO_LONG) : running
-      release.run()
-      return { waiting, value, work }
-    } catch (error) {
-      if (!db.inTransaction) throw error
-      undo.run()
-      release.run()
-      waiting.reject(error)
-      return undefined
-    } finally {
-      work.closed = true
+  /** The common case: all succeed, and savepoints, which copy every page that is touched, are spared. */
+  async function together(group: readonly Waiting[]): Promise<Done[] | undefined> {
+    const done: Done[] = []
+    for (const waiting of group) {
+      const work = newWork()
+      try {
+        const running = waiting.run(work)
+        const value = running instanceof Promise ? await inTime(running) : running
+        done.push({ waiting, value, work })
+      } catch (error) {
+        if (!db.inTransaction) throw error
+        return undefined
+      } finally {
+        work.closed = true
+      }
     }
+    return done
+  }
+
+  /** Each in a savepoint of its own: one that throws takes only itself down. */
+  async function oneByOne(group: readonly Waiting[]): Promise<Done[]> {
+    const done: Done[] = []
+    for (const waiting of group) {
+      const work = newWork()
+      savepoint.run()
+      try {
+        done.push({ waiting, value: await inTime(waiting.run(work)), work })
+        release.run()
+      } catch (error) {
+        if (!db.inTransaction) throw error
+        undo.run()
+        release.run()
+        waiting.reject(error)
+      } finally {
+        work.closed = true
+      }
+    }
+    return done
   }
 
   function sync(): void {
@@ -198,9 +205,7 @@ export function createWriter(options: {
   }
 
   return {
-    transaction: <T>(run: (work: Work) => Awaitable<T>): Promise<T> => enqueue(false, run),
-    /** For a run that is synchronous and fails only where the database does: cheaper. */
-    simple: <T>(run: (work: Work) => T): Promise<T> => enqueue(true, run),
+    transaction,
     depth: () => queue.length,
     /** Resolves when all that was asked for is durable; then closes the file. */
     async close(): Promise<void> {
@@ -213,9 +218,5 @@ export function createWriter(options: {
 
 const newWork = (): Work => ({ stored: [], jobs: false, closed: false })
 
-/** The simple ones in a row from `from` on, or the one that is not simple. */
-function simpleOnes(group: readonly Waiting[], from: number): readonly Waiting[] {
-  let to = from
-  while (group[to]?.simple) to += 1
-  return group.slice(from, Math.max(to, from + 1))
-}
+const inTime = async (running: Awaitable<unknown>): Promise<unknown> =>
+  within(Promise.resolve(running), DEADLINE_MS, TOO_LONG)

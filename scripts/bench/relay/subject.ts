@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 export interface Subject {
   readonly name: string
   readonly url: string
+  readonly pid: number
   usage(): { cpuMs: number; residentKb: number }
   stop(): Promise<void>
 }
@@ -48,6 +49,7 @@ export const startYardstick = (): Promise<Subject> =>
 export const running = (name: string, url: string, pid: number): Subject => ({
   name,
   url,
+  pid,
   usage: () => usageOf(pid),
   stop: async () => undefined,
 })
@@ -60,6 +62,7 @@ async function start(name: string, args: (dir: string) => string[]): Promise<Sub
   return {
     name,
     url,
+    pid,
     usage: () => usageOf(pid),
     async stop() {
       child.kill('SIGTERM')
