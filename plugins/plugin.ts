@@ -2,7 +2,7 @@ import type { Hono } from 'hono'
 import type { Registry } from 'prom-client'
 import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
-import type { PutOutcome, Store } from './store.ts'
+import type { Awaitable, PutOutcome, Reader, Store } from './store.ts'
 
 export { amount, type Collection, collection } from './collection.ts'
 export type {
@@ -69,6 +69,17 @@ export interface Policy {
 /** The relay's HTTP server; `c.get('ip')` is the client's address, trusted proxies taken off. */
 export type RelayHttp = Hono<{ Variables: { ip: string } }>
 
+/**
+ * What follows from a stored event: a durable job. Where `when` says no, in the transaction that stores it, there is
+ * none: for kinds that come often and concern the plugin seldom.
+ */
+export type OnStored =
+  | ((event: NostrEvent) => Promise<void>)
+  | {
+      when(event: NostrEvent, reader: Reader): Awaitable<boolean>
+      run(event: NostrEvent): Promise<void>
+    }
+
 /** What a plugin does once loaded. Everything is optional. */
 export interface Hooks {
   policies?: readonly Policy[]
@@ -78,7 +89,7 @@ export interface Hooks {
    */
   handles?: Readonly<Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision>>>
   /** A durable job for each stored event of the kind: at least once, in no promised order. */
-  onStored?: Readonly<Record<number, (event: NostrEvent) => Promise<void>>>
+  onStored?: Readonly<Record<number, OnStored>>
   /** Functions behind `tx.enqueue({ name })`: at least once; a throw is retried with backoff. */
   jobs?: Readonly<Record<string, (job: { key: string; payload: string }) => Promise<void>>>
   /** Adds routes to the relay's HTTP server. */

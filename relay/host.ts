@@ -5,7 +5,7 @@ import type { Clock, Hooks, Host, Logger, Plugin, Policy, Service } from '../plu
 import { describeIssue, type LoadedConfig } from './config/config.ts'
 import { blockName } from './loader.ts'
 import type { Signer } from './signer.ts'
-import type { RelayStore } from './store/store.ts'
+import type { RelayStore, Wanted } from './store/store.ts'
 
 /** A plugin that has been set up. */
 export interface LoadedPlugin {
@@ -79,20 +79,22 @@ export function pluginHost(options: {
 /** What the relay needs of all its plugins together. Two that own the same kind are a mistake. */
 export function combine(plugins: readonly LoadedPlugin[]) {
   const handles = new Map<number, NonNullable<Hooks['handles']>[number]>()
-  const wanted = new Map<number, string[]>()
+  const wanted = new Map<number, Wanted[]>()
   for (const { name, hooks } of plugins) {
     for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
       if (handles.has(Number(kind)))
         throw new Error(`plugin ${name}: kind ${kind} is handled by another plugin already`)
       handles.set(Number(kind), handler)
     }
-    for (const kind of Object.keys(hooks.onStored ?? {}))
-      wanted.set(Number(kind), [...(wanted.get(Number(kind)) ?? []), name])
+    for (const [kind, reaction] of Object.entries(hooks.onStored ?? {})) {
+      const when = typeof reaction === 'function' ? undefined : reaction.when
+      wanted.set(Number(kind), [...(wanted.get(Number(kind)) ?? []), { plugin: name, when }])
+    }
   }
   return {
     handles,
     policies: plugins.flatMap(({ hooks }): readonly Policy[] => hooks.policies ?? []),
-    jobsFor: (kind: number): readonly string[] => wanted.get(kind) ?? [],
+    jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
     info: () => Object.assign({}, ...plugins.map(({ hooks }) => hooks.info?.() ?? {})),
   }
 }

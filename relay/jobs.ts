@@ -112,7 +112,8 @@ export function runJobs(options: {
     if (job.name === 'onStored') {
       const event = await store.event(job.payload)
       // Gone in the meantime (deleted, replaced, expired): what it caused is not wanted any more.
-      if (event) await hooks?.onStored?.[event.kind]?.(event)
+      const reaction = event && hooks?.onStored?.[event.kind]
+      if (reaction) await (typeof reaction === 'function' ? reaction : reaction.run)(event)
       return
     }
     const run = hooks?.jobs?.[job.name]

@@ -18,6 +18,7 @@ import {
   definePlugin,
   type Host,
   type Policy,
+  type PolicyContext,
   type Reader,
   reject,
 } from '../plugin.ts'
@@ -42,45 +43,43 @@ export default definePlugin({
   name: 'live-chat',
   options,
   setup: (host, options) => ({
-    policies: [shapePolicy(options), mannersPolicy(host, options)],
+    policies: [chatPolicy(host, options)],
     handles: { [kinds.LiveChat]: event => store(host, event) },
   }),
 })
 
-function shapePolicy({ maxLength }: Options): Policy {
-  return {
-    name: 'chat-shape',
-    writeKinds: [kinds.LiveChat],
-    write(event) {
-      const said = parseChatMessage(event)
-      if (!said.ok) return reject(`invalid: ${said.msg}`)
-      const length = [...event.content].length
-      return length <= maxLength
-        ? accept
-        : reject(`invalid: a chat message has at most ${maxLength} characters, this one ${length}`)
-    },
-  }
-}
-
-function mannersPolicy(host: Host, options: Options): Policy {
-  const { ratePerSecond, burst } = options
+function chatPolicy(host: Host, options: Options): Policy {
+  const { maxLength, ratePerSecond, burst, banned } = options
   const mayTalk = rateLimiter({ ratePerSecond, burst, maxKeys: 100_000 })
+  const outcasts = new Set(banned)
+
+  async function manners(message: ChatMessage, ctx: PolicyContext): Promise<Decision> {
+    const { author } = message
+    const fromClient = ctx.source.type === 'IP4' || ctx.source.type === 'IP6'
+    for (const address of message.addresses) {
+      const verdict = await roomVerdict(host, author, address)
+      if (verdict.action !== 'accept') return verdict
+      if (fromClient && !mayTalk(`${author} ${address}`, host.clock.now()))
+        return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
+    }
+    return accept
+  }
+
   return {
-    name: 'chat-manners',
+    name: 'live-chat',
     writeKinds: [kinds.LiveChat],
-    async write(event, ctx) {
-      if (options.banned.includes(event.pubkey))
-        return reject('blocked: the operator keeps you out of the chats here')
+    write(event, ctx) {
       const said = parseChatMessage(event)
       if (!said.ok) return reject(`invalid: ${said.msg}`)
-      const fromClient = ctx.source.type === 'IP4' || ctx.source.type === 'IP6'
-      for (const address of said.value.addresses) {
-        const verdict = await roomVerdict(host, event.pubkey, address)
-        if (verdict.action !== 'accept') return verdict
-        if (fromClient && !mayTalk(`${event.pubkey} ${address}`, host.clock.now()))
-          return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
-      }
-      return accept
+      // A code point is one or two units: only what could be too long is counted.
+      const length = event.content.length > maxLength ? [...event.content].length : 0
+      if (length > maxLength)
+        return reject(
+          `invalid: a chat message has at most ${maxLength} characters, this one ${length}`,
+        )
+      if (outcasts.has(event.pubkey))
+        return reject('blocked: the operator keeps you out of the chats here')
+      return manners(said.value, ctx)
     },
   }
 }
@@ -102,6 +101,8 @@ async function roomVerdict(host: Host, author: string, address: string): Promise
 
 /** Stores the message; a paid one together with the receipt that it uses up. */
 function store(host: Host, event: NostrEvent): Promise<Decision> {
+  if (tagValue(event, 'payment') === undefined)
+    return host.store.transaction(async tx => decisionOf(await tx.putEvent(event)))
   return host.store.transaction(async tx => {
     const said = parseChatMessage(event)
     const payment = said.ok ? said.value.payment : undefined

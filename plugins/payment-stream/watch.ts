@@ -1,6 +1,13 @@
-import { isBelow, kinds, type NostrEvent, type Price, tagsNamed } from '../../events/index.ts'
+import {
+  addressOf,
+  isBelow,
+  kinds,
+  type NostrEvent,
+  type Price,
+  tagsNamed,
+} from '../../events/index.ts'
 import { type LiveStream, streamClock, streams } from '../live-stream/stream.ts'
-import type { Tx } from '../plugin.ts'
+import type { OnStored, Reader, Tx } from '../plugin.ts'
 import { type Closing, closeSessionsOf, openOn, settleSession } from './close.ts'
 import type { Desk } from './desk.ts'
 import { type Epoch, running } from './meter.ts'
@@ -39,13 +46,15 @@ export function watcher(desk: Desk) {
   }
 
   /** The host (or our companion, or a deletion) spoke about streams: look at those that have sessions. */
-  async function announced(event: NostrEvent): Promise<void> {
-    const named = tagsNamed(event, 'a').map(tag => tag[1] ?? '')
-    const d = event.tags.find(tag => tag[0] === 'd')?.[1]
-    if (event.kind === kinds.LiveStream) named.push(`${event.kind}:${event.pubkey}:${d ?? ''}`)
-    await host.store.transaction(async tx => {
-      for (const address of named.slice(0, 100)) await watchAgain(tx, address, host.clock.now())
-    })
+  const announced: OnStored = {
+    async when(event, reader) {
+      for (const address of addressesIn(event)) if (await hasSessions(reader, address)) return true
+      return false
+    },
+    run: event =>
+      host.store.transaction(async tx => {
+        for (const address of addressesIn(event)) await watchAgain(tx, address, host.clock.now())
+      }),
   }
 
   /** After a restart: every stream with open sessions is looked at, whatever became of its job. */
@@ -60,8 +69,18 @@ export function watcher(desk: Desk) {
   return { watch, announced, resume }
 }
 
+/** The streams that an announcement or a deletion speaks of. */
+function addressesIn(event: NostrEvent): string[] {
+  const named = tagsNamed(event, 'a').map(tag => tag[1] ?? '')
+  const own = event.kind === kinds.LiveStream ? addressOf(event) : undefined
+  return [...(own === undefined ? [] : [own]), ...named].slice(0, 100)
+}
+
+const hasSessions = async (reader: Reader, address: string): Promise<boolean> =>
+  (await openOn(reader, address, 1)).length > 0
+
 async function watchAgain(tx: Tx, address: string, runAt: number): Promise<void> {
-  if ((await openOn(tx, address, 1)).length === 0) return
+  if (!(await hasSessions(tx, address))) return
   await tx.enqueue({ name: 'watch', key: address, runAt })
 }
 

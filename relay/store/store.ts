@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from '../../events/index.ts'
-import type { Awaitable, PutOutcome, Store } from '../../plugins/store.ts'
+import type { Awaitable, PutOutcome, Reader, Store } from '../../plugins/store.ts'
 
 /** An event as it stands in the store: `raw` is the JSON that is sent, `seq` its place in the order of commits. */
 export interface StoredEvent {
@@ -57,6 +57,12 @@ export interface Jobs {
   counts(): Awaitable<{ waiting: number; dead: number }>
 }
 
+/** A plugin that wants an onStored job; `when` is asked in the transaction that stores the event. */
+export interface Wanted {
+  readonly plugin: string
+  when?(event: NostrEvent, reader: Reader): Awaitable<boolean>
+}
+
 /** What the relay needs of a store beyond what plugins see. Another engine is one more folder beside sqlite/. */
 export interface RelayStore extends Store {
   /** The same store as one plugin sees it: its jobs are enqueued under its name. */
@@ -77,7 +83,7 @@ export interface RelayStore extends Store {
   /** Called when a job became due sooner than `nextAt` said. */
   onJobs(listener: () => void): void
   /** Which plugins want an onStored job for a kind; set once the plugins are loaded, before listening. */
-  jobsFor(wanted: (kind: number) => readonly string[]): void
+  jobsFor(wanted: (kind: number) => readonly Wanted[]): void
   /** Takes out what NIP-40 says is over at `now` (s); returns how many. */
   removeExpired(now: number): Promise<number>
   /** A consistent copy of the database at `path`, while writes go on. */

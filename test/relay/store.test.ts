@@ -143,7 +143,8 @@ test('a held job is run again after a restart; a failed one when it is due; a de
 })
 
 test('stored events make jobs for those who asked, in the same transaction', async ({ store }) => {
-  store.jobsFor(kind => (kind === 1 ? ['p', 'q'] : []))
+  const late = { plugin: 'r', when: (event: NostrEvent) => event.content === 'for r' }
+  store.jobsFor(kind => (kind === 1 ? [{ plugin: 'p' }, { plugin: 'q' }, late] : []))
   const event = unsigned({ kind: 1 })
   await store.transaction(tx => tx.putEvent(event).valueOf()).catch(() => undefined)
   await store
@@ -156,6 +157,36 @@ test('stored events make jobs for those who asked, in the same transaction', asy
   assert.equal(
     claimed.map(({ plugin, name, payload }) => ({ plugin, name, payload })),
     ['p', 'q'].map(plugin => ({ plugin, name: 'onStored', payload: event.id })),
+  )
+})
+
+test('a transaction that throws takes only itself down, and its neighbours are run again', async ({
+  store,
+}) => {
+  const events = [1, 2, 3].map(n => unsigned({ kind: 1, content: `neighbour ${n}` }))
+  const runs = [0, 0, 0]
+  const outcomes = await Promise.allSettled(
+    events.map((event, i) =>
+      store.transaction(async tx => {
+        runs[i] = (runs[i] ?? 0) + 1
+        await tx.put('neighbour', String(i), event.id)
+        await tx.putEvent(event)
+        if (i === 1) throw new Error('the second fails')
+      }),
+    ),
+  )
+  assert.equal(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  assert.equal(runs, [2, 2, 1])
+  assert.equal(
+    (await store.list('neighbour')).map(({ key }) => key),
+    ['0', '2'],
+  )
+  assert.equal(
+    events.map(({ id }) => store.has(id)),
+    [true, false, true],
   )
 })
 

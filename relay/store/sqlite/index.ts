@@ -5,7 +5,7 @@ import type { Filter, NostrEvent } from '../../../events/index.ts'
 import type { Clock, Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable, JobRequest, PutOutcome, Store, Tx } from '../../../plugins/store.ts'
 import { endOfTurn } from '../../end-of-turn.ts'
-import type { Job, RelayStore, StoredEvent } from '../store.ts'
+import type { Job, RelayStore, StoredEvent, Wanted } from '../store.ts'
 import { startCheckpointer } from './checkpointer.ts'
 import { openConnection, syncDirectory } from './connection.ts'
 import { documentReads, documentWrites } from './documents.ts'
@@ -56,7 +56,7 @@ export function openSqliteStore(options: {
     return inside
   }
 
-  let wanted: (kind: number) => readonly string[] = () => []
+  let wanted: (kind: number) => readonly Wanted[] = () => []
   const commitListeners: ((events: readonly StoredEvent[]) => void)[] = []
   const jobListeners: (() => void)[] = []
   const writer = createWriter({
@@ -76,15 +76,20 @@ export function openSqliteStore(options: {
     log.error({ cause: String(error) }, 'the checkpointer died: the WAL grows until a restart'),
   )
 
-  function put(event: NostrEvent, work: Work): PutOutcome {
+  function put(event: NostrEvent, work: Work): Awaitable<PutOutcome> {
     const { outcome, stored } = events.put(event)
     if (!stored) return outcome
     work.stored.push(stored)
-    for (const plugin of wanted(event.kind)) {
+    const plugins = wanted(event.kind)
+    return plugins.length === 0 ? outcome : react(event, plugins, work).then(() => outcome)
+  }
+
+  async function react(event: NostrEvent, plugins: readonly Wanted[], work: Work): Promise<void> {
+    for (const { plugin, when } of plugins) {
+      if (when && !(await when(event, inside))) continue
       jobs.enqueue(plugin, { name: 'onStored', key: event.id, payload: event.id }, clock.now())
       work.jobs = true
     }
-    return outcome
   }
 
   function txFor(plugin: string, work: Work): Tx {
