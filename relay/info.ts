@@ -1,7 +1,7 @@
 import type { Config } from './config/config.ts'
 
 /** The NIPs that this relay speaks. */
-const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 53, 59, 62, 67, 70, 77]
+const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 50, 53, 59, 62, 67, 70, 77]
 
 /** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
 export function relayInfo(config: Config, self: string, version: string, extra: object): object {

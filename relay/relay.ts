@@ -30,6 +30,8 @@ const MAX_PUBKEYS = 100
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
   readonly maxLimit: number
+  /** Most events that one COUNT filter counts. */
+  readonly maxCount: number
   /** Most events that one NEG-OPEN may be about; 0 turns it off. */
   readonly maxSyncEvents: number
 }
@@ -250,7 +252,10 @@ export function createRelay(options: {
   function count(connection: Connection, message: Request): Awaitable<void> {
     return andThen(mayRead(connection, message), allowed => {
       if (!allowed) return
-      const counted = store.count(message.filters, { visibility: visibilityOf(connection) })
+      const counted = store.count(message.filters, {
+        visibility: visibilityOf(connection),
+        max: limits.maxCount,
+      })
       return andThen(counted, result => connection.send(['COUNT', message.id, result]))
     })
   }

@@ -112,6 +112,7 @@ export async function startRelay(options: {
       maxSubIdLength: MAX_SUB_ID,
       maxSubscriptions: config.relay.maxSubsPerConnection,
       maxLimit: config.relay.maxFilterLimit,
+      maxCount: config.relay.maxFilterLimitCount,
       maxSyncEvents: config.relay.negentropy.enabled ? config.relay.negentropy.maxSyncEvents : 0,
     },
     clock,

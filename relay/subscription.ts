@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from '../events/index.ts'
-import { isImpossible, tagConditions } from './filter.ts'
+import { isImpossible, matcher, tagConditions } from './filter.ts'
 import type { StoredEvent } from './store/store.ts'
 
 /** One REQ of one connection. Live events wait in `waiting` until its stored ones have been sent. */
@@ -114,25 +114,4 @@ function placesOf(filter: Filter): string[] {
   if (filter.authors) return filter.authors.map(author => `p${author}`)
   if (filter.kinds) return filter.kinds.map(kind => `k${kind}`)
   return ['all']
-}
-
-/** NIP-01 matching, with sets for what is asked often. A limit says nothing about live events. */
-export function matcher(filter: Filter): (event: NostrEvent) => boolean {
-  const ids = filter.ids && new Set(filter.ids)
-  const authors = filter.authors && new Set(filter.authors)
-  const kinds = filter.kinds && new Set(filter.kinds)
-  const tags = tagConditions(filter).map(({ letter, values }) => ({
-    letter,
-    values: new Set(values),
-  }))
-  const { since = 0, until = Number.POSITIVE_INFINITY } = filter
-  return event =>
-    event.created_at >= since &&
-    event.created_at <= until &&
-    (!kinds || kinds.has(event.kind)) &&
-    (!authors || authors.has(event.pubkey)) &&
-    (!ids || ids.has(event.id)) &&
-    tags.every(({ letter, values }) =>
-      event.tags.some(tag => tag[0] === letter && tag[1] !== undefined && values.has(tag[1])),
-    )
 }

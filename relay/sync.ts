@@ -32,6 +32,8 @@ export function syncer(options: {
     if (maxItems === 0) return refuse('blocked: this relay does not reconcile')
     if (mine.size >= MAX_OPEN)
       return refuse(`blocked: at most ${MAX_OPEN} reconciliations at a time, close one first`)
+    if (filters.some(filter => filter.search !== undefined))
+      return refuse('blocked: a search cannot be reconciled, leave it out')
     const ctx = connection.context(Math.floor(clock.now() / 1000))
     const decision = await judge.read({ verb: 'NEG-OPEN', filters }, ctx)
     if (decision.action !== 'accept') {

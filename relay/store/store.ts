@@ -71,7 +71,11 @@ export interface RelayStore extends Store {
   putEvent(event: NostrEvent): Promise<PutOutcome>
   has(id: string): Awaitable<boolean>
   query(filters: readonly Filter[], options: QueryOptions): Awaitable<QueryResult>
-  count(filters: readonly Filter[], options: { visibility?: Visibility }): Awaitable<CountResult>
+  /** `max` bounds what each filter counts. */
+  count(
+    filters: readonly Filter[],
+    options: { visibility?: Visibility; max: number },
+  ): Awaitable<CountResult>
   /** Id and time (s) of all visible matches, for NIP-77; undefined where there are more than `max`. */
   items(
     filters: readonly Filter[],

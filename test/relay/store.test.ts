@@ -226,8 +226,8 @@ test('hidden events use up no limit, and count for nobody', async ({ store }) =>
   const { raws, complete } = await store.query([{ limit: 10 }], { maxLimit: 500, visibility })
   assert.is(raws.length, 10)
   assert.not(complete)
-  assert.equal(await store.count([{}, { kinds: [1] }], { visibility }), { count: 10 })
-  assert.equal(await store.count([{}], {}), { count: 30 })
+  assert.equal(await store.count([{}, { kinds: [1] }], { visibility, max: 1000 }), { count: 10 })
+  assert.equal(await store.count([{}], { max: 1000 }), { count: 30 })
 })
 
 const authors = ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)]
@@ -304,7 +304,7 @@ test('any filters over any events give what a naive matcher gives', async () => 
             const sorted = there.filter(e => expected.has(e.id)).map(e => e.id)
             assert.equal(await idsOf(store, filters), sorted, JSON.stringify(filters))
             const counted = there.filter(e => filters.some(one => matches(one, e))).length
-            assert.is((await store.count(filters, {})).count, counted)
+            assert.is((await store.count(filters, { max: 1000 })).count, counted)
           }
         } finally {
           await store.close()

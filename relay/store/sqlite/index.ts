@@ -13,10 +13,14 @@ import { eventVerbs, expiredIds } from './events.ts'
 import { jobVerbs } from './jobs.ts'
 import { queries } from './query.ts'
 import { migrate } from './schema.ts'
+import { startSearch } from './search.ts'
+import { searched } from './searched.ts'
 import { createWriter, type Work } from './writer.ts'
 
 const FILE = 'sluice.sqlite'
 const EXPIRED_AT_ONCE = 500
+/** A search counts no further: what it finds is looked at one by one. */
+const MAX_COUNTED = 5000
 
 /**
  * Opens the embedded store in the folder `dir`, making it on first start.
@@ -75,6 +79,19 @@ export function openSqliteStore(options: {
   const checkpointer = startCheckpointer(path, error =>
     log.error({ cause: String(error) }, 'the checkpointer died: the WAL grows until a restart'),
   )
+
+  const search = startSearch({
+    dir,
+    database: path,
+    onError: error =>
+      log.error({ cause: String(error) }, 'the search index failed, it is started anew'),
+  })
+  const findWords = searched({
+    search,
+    clock,
+    bySeq: seq => outside().bySeq(seq),
+    query: (filters, options) => outside().query(filters, options),
+  })
 
   function put(event: NostrEvent, work: Work): Awaitable<PutOutcome> {
     const { outcome, stored } = events.put(event)
@@ -136,8 +153,14 @@ export function openSqliteStore(options: {
     forPlugin,
     putEvent: event => writer.transaction(work => put(event, work)),
     has: id => outside().has(id),
-    query: (filters, options) => outside().query(filters, options),
-    count: (filters, { visibility }) => outside().count(filters, visibility),
+    query: (filters, options) =>
+      filters.some(searches) ? findWords(filters, options) : outside().query(filters, options),
+    count: (filters, { visibility, max }) =>
+      filters.some(searches)
+        ? findWords(filters, { visibility, maxLimit: MAX_COUNTED }).then(({ raws }) => ({
+            count: raws.length,
+          }))
+        : outside().count(filters, visibility, max),
     items: (filters, { visibility, max }) => outside().items(filters, visibility, max),
     onCommit: listener => commitListeners.push(listener),
     jobs: {
@@ -168,7 +191,7 @@ export function openSqliteStore(options: {
     },
     async close() {
       await writer.close()
-      await checkpointer.close()
+      await Promise.all([checkpointer.close(), search.close()])
       snapshot.close()
       reads.close()
       db.close()
@@ -202,6 +225,8 @@ function snapshotOf(db: Database) {
   }
 }
 
+const searches = ({ search }: Filter): boolean => search !== undefined
+
 const newestOf = (db: Database): number =>
   db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck().get() ?? 0
 
@@ -210,9 +235,13 @@ function viewOf(db: Database, clock: Clock, newestSeq: () => number) {
   const { all, ...find } = queries(db, clock, newestSeq)
   const raw = db.prepare<[Buffer], string>('SELECT raw FROM event WHERE id = ?').pluck()
   const known = db.prepare<[Buffer], number>('SELECT 1 FROM event WHERE id = ?').pluck()
+  const bySeq = db.prepare<[number], { raw: string; expires: number | null }>(
+    'SELECT raw, expires FROM event WHERE seq = ?',
+  )
   return {
     ...documentReads(db),
     ...find,
+    bySeq: (seq: number) => bySeq.get(seq),
     has: (id: string): boolean => known.get(Buffer.from(id, 'hex')) !== undefined,
     event(id: string): NostrEvent | undefined {
       const text = raw.get(Buffer.from(id, 'hex'))

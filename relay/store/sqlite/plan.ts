@@ -7,7 +7,8 @@ export interface Plan {
   readonly params: (string | number | bigint | Buffer)[]
 }
 
-const ROWS = 'e.created_at AS created_at, e.tie AS tie, e.id AS id, e.kind AS kind, e.raw AS raw'
+const ROWS =
+  'e.created_at AS created_at, e.tie AS tie, e.id AS id, e.kind AS kind, e.pubkey AS pubkey, e.raw AS raw'
 const COLUMNS = {
   /** All that sorting and merging need. */
   rows: ROWS,
@@ -15,6 +16,8 @@ const COLUMNS = {
   kinds: 'e.kind AS kind, e.raw AS raw',
   /** For one filter over kinds that everybody may see. */
   raws: 'e.raw AS raw',
+  /** For counting. */
+  authors: 'e.pubkey AS pubkey',
 }
 
 /** A bare variable here makes SQLite prepare the statement anew at each run, to plan for its value: ten times the price. */

@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { Filter, NostrEvent } from '../../../events/index.ts'
+import type { Filter } from '../../../events/index.ts'
 import { isImpossible } from '../../filter.ts'
 import { hllOffset, hyperLogLog } from '../../hyperloglog.ts'
 import type { CountResult, QueryOptions, QueryResult, Visibility } from '../store.ts'
@@ -9,6 +9,7 @@ interface Row {
   created_at: number
   id: Buffer
   kind: number
+  pubkey: Buffer
   raw: string
 }
 
@@ -38,6 +39,7 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
     planFilter(filter, wanted, { now: Math.floor(clock.now() / 1000), kindsOf })
   const rowStatements = remember(sql => db.prepare<unknown[], Row>(sql))
   const kindStatements = remember(sql => db.prepare<unknown[], [number, string]>(sql).raw())
+  const authorStatements = remember(sql => db.prepare<unknown[], Buffer>(sql).pluck())
   const rawStatements = remember(sql => db.prepare<unknown[], string>(sql).pluck())
 
   /**
@@ -86,6 +88,12 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
     return { found: found.map(([, raw]) => raw), complete }
   }
 
+  function authorsOf(filter: Filter, limit: number): Buffer[] {
+    if (limit === 0 || isImpossible(filter)) return []
+    const { sql, params } = plan(filter, 'authors')
+    return authorStatements(sql).all(...params, { limit })
+  }
+
   return {
     query(filters: readonly Filter[], { visibility, maxLimit }: QueryOptions): QueryResult {
       const seq = newestSeq()
@@ -115,16 +123,22 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
       return rows.map(row => ({ createdAt: row.created_at, id: row.id.toString('hex') }))
     },
 
-    /** NIP-45. Counts each visible event once, whatever number of filters it matches. */
-    count(filters: readonly Filter[], visibility: Visibility | undefined): CountResult {
-      const rows = merge(
-        filters.map(one => rowsOf({ ...one, limit: undefined }, UNLIMITED, visibility).found),
-      )
+    /** NIP-45. Counts each visible event once, whatever number of filters it matches; each filter up to `max`; `limit` says nothing here. */
+    count(
+      filters: readonly Filter[],
+      visibility: Visibility | undefined,
+      max: number,
+    ): CountResult {
       const [only] = filters
-      const offset = filters.length === 1 && only ? hllOffset(only) : undefined
-      if (offset === undefined) return { count: rows.length }
-      const authors = new Set(rows.map(row => (JSON.parse(row.raw) as NostrEvent).pubkey))
-      return { count: rows.length, hll: hyperLogLog(authors, offset) }
+      const single = filters.length === 1 && only ? only : undefined
+      const authors =
+        single && isOpen(single, visibility)
+          ? authorsOf(single, max)
+          : merge(filters.map(one => rowsOf(one, max, visibility).found)).map(row => row.pubkey)
+      const offset = single && hllOffset(single)
+      if (offset === undefined) return { count: authors.length }
+      const distinct = new Set(authors.map(pubkey => pubkey.toString('hex')))
+      return { count: authors.length, hll: hyperLogLog(distinct, offset) }
     },
   }
 }
