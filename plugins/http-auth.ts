@@ -59,14 +59,14 @@ function decode(header: string | undefined): z.output<typeof eventShape> | undef
   }
 }
 
-/** Exact, but for the names under which a machine knows itself: the page may be open on either. */
+/** Exact, but for ws and http of one relay, and for the names under which a machine knows itself. */
 function sameUrl(said: string | undefined, meant: string): boolean {
   if (said === undefined || !URL.canParse(said)) return false
   return loopback(said) === loopback(meant)
 }
 
 function loopback(text: string): string {
-  const url = new URL(text)
+  const url = new URL(text.replace(/^ws/, 'http'))
   if (url.hostname === 'localhost' || url.hostname === '[::1]') url.hostname = '127.0.0.1'
   return url.href
 }

@@ -95,7 +95,7 @@ export function combine(plugins: readonly LoadedPlugin[]) {
     handles,
     policies: plugins.flatMap(({ hooks }): readonly Policy[] => hooks.policies ?? []),
     jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
-    info: () => Object.assign({}, ...plugins.map(({ hooks }) => hooks.info?.() ?? {})),
+    info: () => plugins.map(({ hooks }) => hooks.info?.() ?? {}),
   }
 }
 

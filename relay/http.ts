@@ -62,6 +62,7 @@ export function createHttp(options: {
 
 const corsForInfo = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Headers': '*',
-  'Access-Control-Allow-Methods': 'GET, OPTIONS',
+  // The star does not stand for Authorization.
+  'Access-Control-Allow-Headers': '*, Authorization',
+  'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
 }

@@ -3,8 +3,13 @@ import type { Config } from './config/config.ts'
 /** The NIPs that this relay speaks. */
 const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 50, 53, 59, 62, 67, 70, 77]
 
-/** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
-export function relayInfo(config: Config, self: string, version: string, extra: object): object {
+/** The NIP-11 document; `extra` is what each plugin adds, the NIPs that it speaks among it. Source: NIP-11. */
+export function relayInfo(
+  config: Config,
+  self: string,
+  version: string,
+  extra: readonly Readonly<Record<string, unknown>>[],
+): object {
   const { relay, events } = config
   const { info } = relay
   const optional = {
@@ -19,7 +24,6 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
     description: info.description,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
     self,
-    supported_nips: NIPS,
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,
@@ -36,6 +40,14 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
       created_at_lower_limit: events.rejectEventsOlderThanSeconds,
       created_at_upper_limit: events.rejectEventsNewerThanSeconds,
     },
-    ...extra,
+    ...Object.assign({}, ...extra),
+    supported_nips: nipsWith(extra),
   }
+}
+
+function nipsWith(extra: readonly Readonly<Record<string, unknown>>[]): number[] {
+  const more = extra.flatMap(({ supported_nips }) =>
+    Array.isArray(supported_nips) ? (supported_nips as number[]) : [],
+  )
+  return [...new Set([...NIPS, ...more])].sort((a, b) => a - b)
 }

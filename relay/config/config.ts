@@ -11,7 +11,14 @@ const schema = z.object({
   /** Plugins in the order in which their policies are asked: built-in names, or paths of files. */
   plugins: z
     .array(z.string())
-    .default(['live-stream', 'payment-stream', 'access-grant', 'playback', 'live-chat']),
+    .default([
+      'management',
+      'live-stream',
+      'payment-stream',
+      'access-grant',
+      'playback',
+      'live-chat',
+    ]),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   events: z
     .object({

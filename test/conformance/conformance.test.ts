@@ -1,10 +1,11 @@
 import { suite } from 'uvu'
-import { startRelay } from '../harness.ts'
+import { person, startRelay } from '../harness.ts'
 import { fetchInfo, notListed, runCheck } from './check.ts'
 import { suites } from './suites.ts'
 
 // The checks that apply depend on what the relay says of itself, so it is asked before the tests are named.
-const relay = await startRelay()
+const admin = person()
+const relay = await startRelay({ set: [`management.admins=["${admin.pubkey}"]`] })
 const info = await fetchInfo(relay.url)
 
 const test = suite('conformance')
@@ -13,10 +14,10 @@ for (const { name, checks, ...rest } of suites) {
   const unlisted = notListed({ name, checks, ...rest }, info)
   if (unlisted) console.log(`SKIP ${name}: ${unlisted}`)
   for (const one of checks) {
-    const reason = unlisted ?? one.inapplicable?.({ info })
+    const reason = unlisted ?? one.inapplicable?.({ info, admin: admin.secret })
     const title = `${name}: ${one.name}`
     if (reason) test.skip(`${title} (${reason})`)
-    else test(title, () => runCheck(one, { url: relay.url, info }))
+    else test(title, () => runCheck(one, { url: relay.url, info, admin: admin.secret }))
   }
 }
 test.run()
