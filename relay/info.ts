@@ -3,8 +3,13 @@ import type { Config } from './config/config.ts'
 /** The NIPs that this relay speaks. */
 const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 53, 59, 62, 67, 70, 77]
 
-/** The NIP-11 document; `extra` is what the plugins add. Source: NIP-11. */
-export function relayInfo(config: Config, self: string, version: string, extra: object): object {
+/** The NIP-11 document; `extra` is what the plugins add, to `limitation` and `supported_nips` as well. Source: NIP-11. */
+export function relayInfo(
+  config: Config,
+  self: string,
+  version: string,
+  extra: { supported_nips?: readonly number[]; limitation?: object },
+): object {
   const { relay, events } = config
   const { info } = relay
   const optional = {
@@ -19,7 +24,8 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
     description: info.description,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
     self,
-    supported_nips: NIPS,
+    ...extra,
+    supported_nips: [...new Set([...NIPS, ...(extra.supported_nips ?? [])])].sort((a, b) => a - b),
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,
@@ -35,7 +41,7 @@ export function relayInfo(config: Config, self: string, version: string, extra: 
       restricted_writes: false,
       created_at_lower_limit: events.rejectEventsOlderThanSeconds,
       created_at_upper_limit: events.rejectEventsNewerThanSeconds,
+      ...extra.limitation,
     },
-    ...extra,
   }
 }
