@@ -4,6 +4,7 @@ import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import type { Awaitable, PutOutcome, Reader, Store } from './store.ts'
 
+export type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 export { amount, type Collection, collection } from './collection.ts'
 export type {
   Awaitable,

@@ -12,7 +12,9 @@ export const blockName = (plugin: string): string =>
  * or a package of node_modules by its name. Throws a sentence for what is not there or is no plugin.
  */
 export async function importPlugin(name: string): Promise<Plugin> {
-  const { default: plugin } = await importModule(name, locate(name))
+  const module = await importModule(name, locate(name))
+  // Where no package.json says "module", tsx makes CommonJS of TypeScript, whose default export lies one deeper.
+  const plugin = module.default?.default ?? module.default
   if (typeof plugin?.name !== 'string' || typeof plugin.setup !== 'function' || !plugin.options)
     throw new Error(`plugin "${name}" has no default export made by definePlugin or definePolicy`)
   return plugin as Plugin
@@ -31,7 +33,9 @@ function locate(name: string): string {
   return builtIn?.href ?? name
 }
 
-async function importModule(name: string, found: string): Promise<{ default?: Partial<Plugin> }> {
+type Exported = Partial<Plugin> & { default?: Partial<Plugin> }
+
+async function importModule(name: string, found: string): Promise<{ default?: Exported }> {
   if (needsTsx(found)) {
     const tsx = await import('tsx/esm/api').catch(cause => {
       throw new Error(`plugin "${name}" is TypeScript, which needs Node 22.18 or tsx here`, {
