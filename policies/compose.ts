@@ -1,5 +1,5 @@
 import type { Filter } from '../events/index.ts'
-import { accept, type Decision, type Policy, reject } from '../plugins/plugin.ts'
+import { type Awaitable, accept, type Decision, type Policy, reject } from '../plugins/plugin.ts'
 
 // A policy has no say on a verb that it lacks, nor on a kind outside its writeKinds or visibleKinds. What nobody has a
 // say on is accepted. Composition keeps to that, so that what was cheap stays cheap.
@@ -12,7 +12,7 @@ import { accept, type Decision, type Policy, reject } from '../plugins/plugin.ts
  */
 export const pipe = (...policies: readonly Policy[]): Policy =>
   compose(`pipe(${namesOf(policies)})`, policies, {
-    decide: asks => firstThat(asks, ({ action }) => action !== 'accept'),
+    decides: ({ action }) => action !== 'accept',
     shown: (asked, show) => asked.every(show),
   })
 
@@ -26,7 +26,7 @@ export const pipe = (...policies: readonly Policy[]): Policy =>
 export function any(...policies: readonly Policy[]): Policy {
   if (policies.length === 0) throw new Error('any needs at least one policy')
   return compose(`any(${namesOf(policies)})`, policies, {
-    decide: asks => firstThat(asks, ({ action }) => action === 'accept'),
+    decides: ({ action }) => action === 'accept',
     shown: (asked, show) => asked.length === 0 || asked.some(show),
   })
 }
@@ -89,19 +89,21 @@ export function whenKinds(kinds: readonly number[], policy: Policy): Policy {
   }
 }
 
-type Ask = () => Decision | Promise<Decision>
-
 function compose(
   name: string,
   policies: readonly Policy[],
   how: {
-    decide(asks: readonly Ask[]): Decision | Promise<Decision>
+    /** Whether this decision ends the asking; else the last one stands. */
+    decides(decision: Decision): boolean
     shown(asked: readonly Policy[], show: (policy: Policy) => boolean): boolean
   },
 ): Policy {
   const writers = policies.filter(policy => policy.write)
   const readers = policies.filter(policy => policy.read)
   const watchers = policies.filter(policy => policy.visible)
+  const writersOf = byKind(writers, policy => policy.writeKinds)
+  const watchersOf = byKind(watchers, policy => policy.visibleKinds)
+  const { decides, shown } = how
   return {
     name,
     writeKinds: union(writers.map(policy => policy.writeKinds)),
@@ -109,22 +111,17 @@ function compose(
     write:
       writers.length === 0
         ? undefined
-        : (event, ctx) => {
-            const asked = writers.filter(policy => concerns(policy.writeKinds, event.kind))
-            return how.decide(asked.map(policy => () => policy.write?.(event, ctx) ?? accept))
-          },
+        : (event, ctx) =>
+            firstThat(decides, writersOf(event.kind), one => one.write?.(event, ctx) ?? accept),
     read:
       readers.length === 0
         ? undefined
-        : (request, ctx) =>
-            how.decide(readers.map(policy => () => policy.read?.(request, ctx) ?? accept)),
+        : (request, ctx) => firstThat(decides, readers, one => one.read?.(request, ctx) ?? accept),
     visible:
       watchers.length === 0
         ? undefined
-        : (event, ctx) => {
-            const asked = watchers.filter(policy => concerns(policy.visibleKinds, event.kind))
-            return how.shown(asked, policy => policy.visible?.(event, ctx) !== false)
-          },
+        : (event, ctx) =>
+            shown(watchersOf(event.kind), policy => policy.visible?.(event, ctx) !== false),
     async close() {
       for (const policy of policies) await policy.close?.()
     },
@@ -133,17 +130,19 @@ function compose(
 
 /** The first decision that decides, else the last one; stays synchronous for as long as the policies are. */
 function firstThat(
-  asks: readonly Ask[],
   decides: (decision: Decision) => boolean,
-): Decision | Promise<Decision> {
+  asked: readonly Policy[],
+  ask: (policy: Policy) => Awaitable<Decision>,
+  from = 0,
+): Awaitable<Decision> {
   let last: Decision = accept
-  for (const [at, ask] of asks.entries()) {
-    const answer = ask()
+  for (let at = from; at < asked.length; at++) {
+    const answer = ask(asked[at] as Policy)
     if (answer instanceof Promise)
       return answer.then(decision =>
-        decides(decision) || at === asks.length - 1
+        decides(decision) || at === asked.length - 1
           ? decision
-          : firstThat(asks.slice(at + 1), decides),
+          : firstThat(decides, asked, ask, at + 1),
       )
     if (decides(answer)) return answer
     last = answer
@@ -151,11 +150,26 @@ function firstThat(
   return last
 }
 
-const then = <A, B>(value: A | Promise<A>, turn: (value: A) => B): B | Promise<B> =>
-  value instanceof Promise ? value.then(turn) : turn(value)
+/** Those who have a say on a kind, found once. */
+function byKind(
+  policies: readonly Policy[],
+  kindsOf: (policy: Policy) => readonly number[] | undefined,
+): (kind: number) => readonly Policy[] {
+  const known = new Map<number, readonly Policy[]>()
+  return kind => {
+    let found = known.get(kind)
+    if (!found) {
+      found = policies.filter(policy => kindsOf(policy)?.includes(kind) ?? true)
+      // Kinds are 65,536: what a stranger sends must not fill the memory.
+      if (known.size >= 1000) known.clear()
+      known.set(kind, found)
+    }
+    return found
+  }
+}
 
-const concerns = (kinds: readonly number[] | undefined, kind: number): boolean =>
-  kinds === undefined || kinds.includes(kind)
+const then = <A, B>(value: Awaitable<A>, turn: (value: A) => B): Awaitable<B> =>
+  value instanceof Promise ? value.then(turn) : turn(value)
 
 /** The kinds that one of them has a say on; absent as soon as one has a say on all. */
 function union(lists: readonly (readonly number[] | undefined)[]): readonly number[] | undefined {

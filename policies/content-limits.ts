@@ -47,8 +47,13 @@ export function contentLimits({
 }
 
 /** Wide letters and ligatures become plain ones, so that they hide nothing. */
-const normalise = (text: string): string =>
-  text.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ')
+function normalise(text: string): string {
+  const plain = (isAscii(text) ? text : text.normalize('NFKC')).toLowerCase()
+  return /\s\s|[^\S ]/.test(plain) ? plain.replaceAll(/\s+/g, ' ') : plain
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
+const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)
 
 function linksIn(content: string): number {
   let links = 0

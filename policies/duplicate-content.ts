@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { accept, definePolicy, type Policy, reject } from '../plugins/plugin.ts'
 import { kindList } from './pubkeys.ts'
@@ -29,6 +29,7 @@ export function duplicateContent({
   kinds = [1, 42, 1111, 1311],
   now = Date.now,
 }: Partial<z.output<typeof options>> & { now?: () => number } = {}): Policy {
+  const units = essentialUnits()
   // In the order in which they were first said: what is out of the window stands in front.
   const said = new Map<string, { id: string; at: number }>()
   const isOld = (at: number): boolean => at < now() - windowSeconds * 1000
@@ -45,9 +46,9 @@ export function duplicateContent({
     writeKinds: kinds,
     write({ id, pubkey, content }) {
       if (content.length < minLength) return accept
-      const text = essenceOf(content)
-      if (text.length < minLength) return accept
-      const key = digest(scope === 'author' ? pubkey + text : text)
+      const essence = essenceOf(content, units)
+      if (essence.length < minLength) return accept
+      const key = hash('sha256', essence, 'base64') + (scope === 'author' ? pubkey : '')
       const before = said.get(key)
       if (before && !isOld(before.at))
         return before.id === id
@@ -61,15 +62,31 @@ export function duplicateContent({
   }
 }
 
-/** Its letters and digits; a text of none (pictures, dots) stays as it is. */
-function essenceOf(content: string): string {
-  const letters = content.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '')
-  return letters === '' ? content : letters
+/**
+ * Each UTF-16 unit as it counts: small letters and digits as they are, other letters as their small ones, the rest as 0.
+ * Halves of a pair (rare scripts, pictures) count as they are.
+ */
+function essentialUnits(): Uint16Array {
+  const units = new Uint16Array(65_536)
+  for (let unit = 0; unit < units.length; unit++) {
+    const isHalf = unit >= 0xd800 && unit < 0xe000
+    const letter = String.fromCharCode(unit)
+    if (isHalf) units[unit] = unit
+    else if (/[\p{L}\p{N}]/u.test(letter)) units[unit] = letter.toLowerCase().charCodeAt(0)
+  }
+  return units
 }
 
-/** 16 bytes of SHA-256: enough to tell texts apart, and the same size for each. */
-const digest = (text: string): string =>
-  createHash('sha256').update(text).digest().toString('latin1', 0, 16)
+/** The letters and digits of a text. */
+function essenceOf(content: string, units: Uint16Array): Uint16Array {
+  const essence = new Uint16Array(content.length)
+  let length = 0
+  for (let at = 0; at < content.length; at++) {
+    const unit = units[content.charCodeAt(at)]
+    if (unit) essence[length++] = unit
+  }
+  return essence.subarray(0, length)
+}
 
 export default definePolicy({
   name: 'duplicate-content',

@@ -206,7 +206,11 @@ test('anyone: a text is said once by all together; memory is bounded', async () 
   assert.is(await write(policy, note('third text')), 'accept')
   assert.is(await write(policy, note('hello world')), 'accept', 'the oldest was forgotten')
   assert.match(await write(policy, note('third text')), /^blocked:/)
-  assert.is(await write(policy, note('¯'.repeat(9))), 'accept', 'no letters in it')
+  for (let i = 0; i < 2; i++)
+    assert.is(await write(policy, note('- - - - -', [[`${i}`]])), 'accept', 'no letters in it')
+  const thai = 'สวัสดีชาวโลกทุกคน'
+  assert.is(await write(policy, note(thai)), 'accept')
+  assert.match(await write(policy, note(`${thai}!`)), /^blocked:/)
 })
 
 test('proof of work may differ by kind', async () => {
