@@ -41,17 +41,26 @@ export async function memberBook(host: Host, options: MembershipOptions) {
     member !== undefined && (member.until === undefined || member.until > now())
   const isMember = (pubkey: string): boolean => operators.has(pubkey) || holds(current.get(pubkey))
 
-  /** Runs a change of one pubkey, then brings the copy in memory up to it. */
-  async function change<T>(pubkey: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
-    let after: Member | undefined
-    const result = await store.transaction(async tx => {
-      const decided = await fn(tx)
-      after = await members.get(tx, pubkey)
-      return decided
-    })
-    if (after) current.set(pubkey, after)
+  const copy = (pubkey: string, member: Member | undefined): void => {
+    if (member) current.set(pubkey, member)
     else current.delete(pubkey)
-    return result
+  }
+
+  /**
+   * Runs a change of one pubkey and copies its outcome. The copy follows inside the transaction, so that the next one
+   * counts right (maxMembers); a change that fails is copied back.
+   */
+  async function change<T>(pubkey: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      return await store.transaction(async tx => {
+        const decided = await fn(tx)
+        copy(pubkey, await members.get(tx, pubkey))
+        return decided
+      })
+    } catch (error) {
+      copy(pubkey, await members.get(store, pubkey))
+      throw error
+    }
   }
 
   async function admit(tx: Tx, pubkey: string, member: Member): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Decision, Policy, PolicyContext, ReadRequest } from '../../plugins/plugin.ts'
+import type { Clock, Decision, Policy, PolicyContext, ReadRequest } from '../../plugins/plugin.ts'
 import { openSqliteStore } from '../../relay/store/sqlite/index.ts'
 import { type Person, person } from '../harness.ts'
 import { silent } from '../relay/naive.ts'
@@ -48,9 +48,9 @@ export function folder(): { dir: string; done(): void } {
 }
 
 /** The real store in a throw-away folder. */
-export function openStore() {
+export function openStore(clock: Clock = { now: Date.now }) {
   const { dir, done } = folder()
-  const relayStore = openSqliteStore({ dir, clock: { now: Date.now }, log: silent })
+  const relayStore = openSqliteStore({ dir, clock, log: silent })
   return {
     relayStore,
     store: relayStore.forPlugin('test'),

@@ -113,6 +113,16 @@ test('two who claim one code at a time: one is let in', async ({ boot, as, opera
   assert.is(answers.filter(([ok]) => ok).length, 1)
 })
 
+test('many who come at a time are no more than fit', async ({ boot, as }) => {
+  await boot(['membership.codes=["poster"]', 'membership.maxMembers=3'])
+  const people = Array.from({ length: 8 }, () => person())
+  const clients = await Promise.all(people.map(who => as(who)))
+  const answers = await Promise.all(
+    clients.map((client, i) => client.publish(join(people[i] as Person, 'poster'))),
+  )
+  assert.is(answers.filter(([ok]) => ok).length, 3)
+})
+
 test('requests and their codes are shown to nobody, invites to whom they are for', async ({
   boot,
   as,
