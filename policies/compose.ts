@@ -46,8 +46,10 @@ export function not(policy: Policy, msg: string): Policy {
   return {
     ...policy,
     name: `not(${policy.name})`,
-    write: policy.write && ((event, ctx) => then(policy.write?.(event, ctx) ?? accept, turn)),
-    read: policy.read && ((request, ctx) => then(policy.read?.(request, ctx) ?? accept, turn)),
+    write:
+      policy.write && ((event, ctx) => then(answered(policy, policy.write?.(event, ctx)), turn)),
+    read:
+      policy.read && ((request, ctx) => then(answered(policy, policy.read?.(request, ctx)), turn)),
     visible: policy.visible && ((event, ctx) => !policy.visible?.(event, ctx)),
     close: policy.close && (() => policy.close?.()),
   }
@@ -74,16 +76,17 @@ export function whenKinds(kinds: readonly number[], policy: Policy): Policy {
     visibleKinds: both(policy.visibleKinds),
     write:
       policy.write &&
-      ((event, ctx) => (among.has(event.kind) ? (policy.write?.(event, ctx) ?? accept) : accept)),
+      ((event, ctx) =>
+        among.has(event.kind) ? answered(policy, policy.write?.(event, ctx)) : accept),
     visible:
       policy.visible &&
-      ((event, ctx) => !among.has(event.kind) || policy.visible?.(event, ctx) !== false),
+      ((event, ctx) => !among.has(event.kind) || policy.visible?.(event, ctx) === true),
     read:
       policy.read &&
       ((request, ctx) => {
         const filters = request.filters.filter(policy.visible ? asksOnly : couldReturn)
         if (filters.length === 0) return accept
-        return policy.read?.({ ...request, filters }, ctx) ?? accept
+        return answered(policy, policy.read?.({ ...request, filters }, ctx))
       }),
     close: policy.close && (() => policy.close?.()),
   }
@@ -111,17 +114,16 @@ function compose(
     write:
       writers.length === 0
         ? undefined
-        : (event, ctx) =>
-            firstThat(decides, writersOf(event.kind), one => one.write?.(event, ctx) ?? accept),
+        : (event, ctx) => firstThat(decides, writersOf(event.kind), one => one.write?.(event, ctx)),
     read:
       readers.length === 0
         ? undefined
-        : (request, ctx) => firstThat(decides, readers, one => one.read?.(request, ctx) ?? accept),
+        : (request, ctx) => firstThat(decides, readers, one => one.read?.(request, ctx)),
     visible:
       watchers.length === 0
         ? undefined
         : (event, ctx) =>
-            shown(watchersOf(event.kind), policy => policy.visible?.(event, ctx) !== false),
+            shown(watchersOf(event.kind), policy => policy.visible?.(event, ctx) === true),
     async close() {
       for (const policy of policies) await policy.close?.()
     },
@@ -132,12 +134,13 @@ function compose(
 function firstThat(
   decides: (decision: Decision) => boolean,
   asked: readonly Policy[],
-  ask: (policy: Policy) => Awaitable<Decision>,
+  ask: (policy: Policy) => Awaitable<Decision> | undefined,
   from = 0,
 ): Awaitable<Decision> {
   let last: Decision = accept
   for (let at = from; at < asked.length; at++) {
-    const answer = ask(asked[at] as Policy)
+    const policy = asked[at] as Policy
+    const answer = answered(policy, ask(policy))
     if (answer instanceof Promise)
       return answer.then(decision =>
         decides(decision) || at === asked.length - 1
@@ -166,6 +169,12 @@ function byKind(
     }
     return found
   }
+}
+
+/** Whoever forgets to answer has failed, and what failed refuses (the relay says so to the client). */
+function answered<T>({ name }: Policy, answer: T | undefined): T {
+  if (answer === undefined) throw new Error(`policy ${name} gave no decision`)
+  return answer
 }
 
 const then = <A, B>(value: Awaitable<A>, turn: (value: A) => B): Awaitable<B> =>

@@ -174,6 +174,24 @@ test('visible of any opens what one of the locks opens', () => {
   assert.is(lock.visible?.(dm, { authed: [member.pubkey] }), true)
 })
 
+test('a policy that forgets to answer refuses, as one that throws', async () => {
+  const forgetful = { name: 'forgetful', write() {}, visible() {} } as unknown as Policy
+  for (const policy of [
+    pipe(forgetful),
+    any(forgetful, allowList({ kinds: [1] })),
+    not(forgetful, 'blocked: no'),
+    whenKinds([1], forgetful),
+  ]) {
+    const asked = judge([policy], { deadlineMs: 1000, log: silent })
+    assert.equal(await asked.write(note(), from()), {
+      action: 'reject',
+      msg: 'error: internal error',
+    })
+  }
+  assert.is(pipe(forgetful).visible?.(note(), { authed: [] }), false)
+  assert.is(whenKinds([1], forgetful).visible?.(note(), { authed: [] }), false)
+})
+
 test('misuse is a sentence', () => {
   assert.throws(() => any(), /any needs at least one policy/)
   assert.throws(() => whenKinds([], denyList({ kinds: [1] })), /at least one kind/)
