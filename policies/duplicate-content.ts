@@ -77,15 +77,18 @@ function essentialUnits(): Uint16Array {
   return units
 }
 
-/** The letters and digits of a text. */
+/** Used again for each text: making a typed array costs more than filling it. */
+let buffer = new Uint16Array(65_536)
+
+/** The letters and digits of a text, good until the next call. */
 function essenceOf(content: string, units: Uint16Array): Uint16Array {
-  const essence = new Uint16Array(content.length)
+  if (content.length > buffer.length) buffer = new Uint16Array(content.length)
   let length = 0
   for (let at = 0; at < content.length; at++) {
     const unit = units[content.charCodeAt(at)]
-    if (unit) essence[length++] = unit
+    if (unit) buffer[length++] = unit
   }
-  return essence.subarray(0, length)
+  return buffer.subarray(0, length)
 }
 
 export default definePolicy({
