@@ -24,6 +24,8 @@ const invites = collection(
 /** The one invite that waits for a pubkey: pubkey -> code. */
 const inviteOf = collection('invite-of', z.object({ code: z.string() }))
 
+const counts = collection('member-count', z.object({ members: z.number() }))
+
 const LIST_AFTER_MS = 1000
 
 export type Members = Awaited<ReturnType<typeof memberBook>>
@@ -41,31 +43,24 @@ export async function memberBook(host: Host, options: MembershipOptions) {
     member !== undefined && (member.until === undefined || member.until > now())
   const isMember = (pubkey: string): boolean => operators.has(pubkey) || holds(current.get(pubkey))
 
-  const copy = (pubkey: string, member: Member | undefined): void => {
-    if (member) current.set(pubkey, member)
+  /** Runs a change of one pubkey, then copies its outcome. */
+  async function change<T>(pubkey: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const { decided, after } = await store.transaction(async tx => ({
+      decided: await fn(tx),
+      after: await members.get(tx, pubkey),
+    }))
+    if (after) current.set(pubkey, after)
     else current.delete(pubkey)
+    return decided
   }
 
-  /**
-   * Runs a change of one pubkey and copies its outcome. The copy follows inside the transaction, so that the next one
-   * counts right (maxMembers); a change that fails is copied back.
-   */
-  async function change<T>(pubkey: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
-    try {
-      return await store.transaction(async tx => {
-        const decided = await fn(tx)
-        copy(pubkey, await members.get(tx, pubkey))
-        return decided
-      })
-    } catch (error) {
-      copy(pubkey, await members.get(store, pubkey))
-      throw error
-    }
-  }
+  /** In the store, because the copy is behind while changes wait for the disk together. */
+  const countOf = async (tx: Tx): Promise<number> => (await counts.get(tx, 'all'))?.members ?? 0
 
   async function admit(tx: Tx, pubkey: string, member: Member): Promise<void> {
     const before = await members.get(tx, pubkey)
     await members.put(tx, pubkey, member)
+    if (!before) await counts.put(tx, 'all', { members: (await countOf(tx)) + 1 })
     if (member.until !== undefined)
       await tx.enqueue({ name: 'expire', key: pubkey, runAt: member.until * 1000 })
     await tell(tx, pubkey, holds(before) ? undefined : kinds.MemberAdded)
@@ -76,6 +71,7 @@ export async function memberBook(host: Host, options: MembershipOptions) {
     const member = await members.get(tx, pubkey)
     if (!member) return false
     await members.delete(tx, pubkey)
+    await counts.put(tx, 'all', { members: (await countOf(tx)) - 1 })
     await tell(tx, pubkey, kinds.MemberRemoved)
     if (!operators.has(pubkey)) await withdraw(tx, pubkey)
     return true
@@ -138,7 +134,8 @@ export async function memberBook(host: Host, options: MembershipOptions) {
     /** Lets who claims a good code in; a code of an invite is used up. */
     join(pubkey: string, code: string): Promise<Decision> {
       return change(pubkey, async tx => {
-        if (operators.has(pubkey) || holds(await members.get(tx, pubkey)))
+        const before = await members.get(tx, pubkey)
+        if (operators.has(pubkey) || holds(before))
           return { action: 'accept', msg: 'duplicate: you are a member of this relay already' }
         const laid = await invites.get(tx, code)
         const found = laid && mayInvite(laid.by) ? laid : undefined
@@ -146,7 +143,7 @@ export async function memberBook(host: Host, options: MembershipOptions) {
           return reject('restricted: that is no invite code of this relay, ask for a new one')
         if (found && found.expiresAt <= now())
           return reject('restricted: that invite code has expired, ask for a new one')
-        if (current.size >= options.maxMembers)
+        if (!before && (await countOf(tx)) >= options.maxMembers)
           return reject(
             'restricted: this relay has as many members as it can have, ask its operator',
           )
@@ -170,7 +167,7 @@ export async function memberBook(host: Host, options: MembershipOptions) {
     add: (pubkey: string, member: Omit<Member, 'since'>): Promise<boolean> =>
       change(pubkey, async tx => {
         const before = await members.get(tx, pubkey)
-        if (!before && current.size >= options.maxMembers) return false
+        if (!before && (await countOf(tx)) >= options.maxMembers) return false
         await admit(tx, pubkey, { ...member, since: before?.since ?? now() })
         return true
       }),

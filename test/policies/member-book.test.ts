@@ -93,6 +93,8 @@ test('whatever happens: a code lets one person in, members are those of the stor
 
           const stored = await members.list(store)
           assert.ok(stored.length <= MAX_MEMBERS)
+          const count = JSON.parse((await store.get('member-count', 'all')) ?? '{"members":0}')
+          assert.is(count.members, stored.length)
           const holding = stored.filter(
             ({ value }) => !value.until || value.until > time.now / 1000,
           )
