@@ -17,12 +17,19 @@ export const kinds = {
   StreamClose: 5615,
   AccessGrant: 5650,
   QualityRequest: 5651,
+  MemberAdded: 8000,
+  MemberRemoved: 8001,
   MuteList: 10000,
+  MemberList: 13534,
   Auth: 22242,
   HttpAuth: 27235,
+  JoinRequest: 28934,
+  Invite: 28935,
+  LeaveRequest: 28936,
   LiveStream: 30311,
   MeetingSpace: 30312,
   Meeting: 30313,
+  MemberRole: 33534,
 } as const
 
 /** The kinds of a payment session, whose readers are their author and `p` only. */

@@ -4,6 +4,7 @@ import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import type { Awaitable, PutOutcome, Reader, Store } from './store.ts'
 
+export type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 export { amount, type Collection, collection } from './collection.ts'
 export type {
   Awaitable,
@@ -15,6 +16,12 @@ export type {
   Store,
   Tx,
 } from './store.ts'
+
+/**
+ * The version of this contract. It grows when a plugin written for the old one could misbehave under the new one;
+ * what is merely added leaves it as it is.
+ */
+export const contractVersion = 1
 
 /**
  * A verdict on an event or a read. `msg` is a sentence after a NIP-01 prefix, for example `blocked: ...`; on an accept
@@ -64,6 +71,8 @@ export interface Policy {
   readonly visibleKinds?: readonly number[]
   /** Stored, live, counted, synced: one door for all four. Only `authed` of the context may decide. */
   visible?(event: NostrEvent, ctx: Pick<PolicyContext, 'authed'>): boolean
+  /** Ends what the policy does in the background (timers, downloads). */
+  close?(): Awaitable<void>
 }
 
 /** The relay's HTTP server; `c.get('ip')` is the client's address, trusted proxies taken off. */
@@ -169,9 +178,69 @@ export interface Plugin<O = unknown> {
  * })
  */
 export function definePlugin<O>(plugin: Plugin<O>): Plugin<O> {
-  if (!/^[a-z][a-z0-9-]*$/.test(plugin.name))
-    throw new Error(`plugin name "${plugin.name}" needs lower-case letters, digits and hyphens`)
+  checkDefinition('plugin', plugin)
   if (typeof plugin.setup !== 'function')
     throw new Error(`plugin ${plugin.name} has no setup function`)
   return plugin
+}
+
+/**
+ * Defines a policy that strfry.conf can name: options from its block go in, one policy or several come out, which are
+ * closed with the plugin. Throws one sentence for what is no definition; what `create` gives is looked at when it is loaded.
+ *
+ * @example
+ * export default definePolicy({
+ *   name: 'no-shouting',
+ *   options: z.object({ minLength: z.number().default(20) }),
+ *   create: ({ minLength }) => ({
+ *     name: 'no-shouting',
+ *     writeKinds: [1],
+ *     write: ({ content }) =>
+ *       content.length >= minLength && content === content.toUpperCase()
+ *         ? reject('blocked: lower your voice')
+ *         : accept,
+ *   }),
+ * })
+ */
+export function definePolicy<O>(definition: {
+  readonly name: string
+  readonly options: ZodType<O>
+  create(options: O, host: Host): Awaitable<Policy | readonly Policy[]>
+}): Plugin<O> {
+  checkDefinition('policy', definition)
+  const { name, options } = definition
+  if (typeof definition.create !== 'function')
+    throw new Error(`policy ${name} has no create function, which makes the policy of its options`)
+  return {
+    name,
+    options,
+    async setup(host, read) {
+      const policies = [await definition.create(read, host)].flat() as Policy[]
+      for (const policy of policies) checkPolicy(name, policy)
+      return {
+        policies,
+        async close() {
+          for (const policy of policies) await policy.close?.()
+        },
+      }
+    },
+  }
+}
+
+function checkDefinition(what: string, definition: { name?: unknown; options?: unknown }): void {
+  const { name, options } = definition ?? {}
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name))
+    throw new Error(`${what} name "${name}" needs lower-case letters, digits and hyphens`)
+  if (typeof (options as ZodType | undefined)?.safeParse !== 'function')
+    throw new Error(`${what} ${name} has no options, which are a zod schema such as z.object({})`)
+}
+
+function checkPolicy(name: string, policy: Policy | undefined): void {
+  const verbs = [policy?.write, policy?.read, policy?.visible].filter(verb => verb !== undefined)
+  if (typeof policy?.name !== 'string' || verbs.length === 0)
+    throw new Error(
+      `policy ${name}: create gave no policy, it needs a name and write, read or visible`,
+    )
+  if (verbs.some(verb => typeof verb !== 'function'))
+    throw new Error(`policy ${name}: write, read and visible need to be functions`)
 }

@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import type { NostrEvent } from '../events/index.ts'
-import type { Policy } from '../plugins/plugin.ts'
+import { definePolicy, type Policy } from '../plugins/plugin.ts'
 
 const REPOSTS = [6, 16]
 
@@ -36,3 +37,9 @@ function embedsProtected({ content }: NostrEvent): boolean {
     return false
   }
 }
+
+export default definePolicy({
+  name: 'protected',
+  options: z.object({}),
+  create: protectedEvents,
+})

@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { type Filter, privateKinds, tagsNamed } from '../events/index.ts'
-import type { Policy } from '../plugins/plugin.ts'
+import { definePolicy, type Policy } from '../plugins/plugin.ts'
+import { kindList } from './pubkeys.ts'
 
 /**
  * Private kinds go only to their author or a `p` of theirs, on every verb: the read check tells a client early
@@ -8,7 +10,11 @@ import type { Policy } from '../plugins/plugin.ts'
  * @example
  * restrictedKinds() // kinds 4, 1059, 5610-5615, 5650, 5651
  */
-export function restrictedKinds(kinds: readonly number[] = privateKinds): Policy {
+export function restrictedKinds({
+  kinds = privateKinds,
+}: {
+  kinds?: readonly number[]
+} = {}): Policy {
   const restricted = new Set(kinds)
   return {
     name: 'restricted-kinds',
@@ -45,3 +51,9 @@ function isFor(filter: Filter, authed: readonly string[]): boolean {
   const named = [filter.authors, filter['#p']].filter(list => list !== undefined)
   return named.length === 0 || named.some(list => list.some(pubkey => authed.includes(pubkey)))
 }
+
+export default definePolicy({
+  name: 'restricted-kinds',
+  options: z.object({ kinds: kindList.default(privateKinds) }),
+  create: restrictedKinds,
+})

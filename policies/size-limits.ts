@@ -1,4 +1,5 @@
-import type { Policy } from '../plugins/plugin.ts'
+import { z } from 'zod'
+import { definePolicy, type Policy } from '../plugins/plugin.ts'
 
 /** strfry's events.max... keys: bytes of the event's JSON, number of tags, bytes of a tag's value. */
 export function sizeLimits(options: {
@@ -35,3 +36,13 @@ export function sizeLimits(options: {
 
 const encoder = new TextEncoder()
 const byteLength = (text: string): number => encoder.encode(text).length
+
+export default definePolicy({
+  name: 'size-limits',
+  options: z.object({
+    maxEventBytes: z.int().min(0).default(65_536),
+    maxTags: z.int().min(0).default(2000),
+    maxTagBytes: z.int().min(0).default(1024),
+  }),
+  create: sizeLimits,
+})

@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import { isEphemeral, tagValue } from '../events/index.ts'
-import type { Policy } from '../plugins/plugin.ts'
+import { definePolicy, type Policy } from '../plugins/plugin.ts'
 
 /** strfry's events.reject... keys: how old and how new an event may be, seconds; and NIP-40's expiry. */
 export function timeWindow(options: {
@@ -31,3 +32,13 @@ export function timeWindow(options: {
     },
   }
 }
+
+export default definePolicy({
+  name: 'time-window',
+  options: z.object({
+    maxAgeSeconds: z.int().min(0).default(94_608_000),
+    maxEphemeralAgeSeconds: z.int().min(0).default(60),
+    maxAheadSeconds: z.int().min(0).default(900),
+  }),
+  create: timeWindow,
+})

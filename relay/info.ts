@@ -3,7 +3,7 @@ import type { Config } from './config/config.ts'
 /** The NIPs that this relay speaks. */
 const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 50, 53, 59, 62, 67, 70, 77]
 
-/** The NIP-11 document; `extra` is what each plugin adds, the NIPs that it speaks among it. Source: NIP-11. */
+/** The NIP-11 document; `extra` is what each plugin adds, to `limitation` and `supported_nips` as well. Source: NIP-11. */
 export function relayInfo(
   config: Config,
   self: string,
@@ -24,6 +24,7 @@ export function relayInfo(
     description: info.description,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
     self,
+    ...Object.assign({}, ...extra),
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,
@@ -39,8 +40,8 @@ export function relayInfo(
       restricted_writes: false,
       created_at_lower_limit: events.rejectEventsOlderThanSeconds,
       created_at_upper_limit: events.rejectEventsNewerThanSeconds,
+      ...Object.assign({}, ...extra.map(({ limitation }) => limitation)),
     },
-    ...Object.assign({}, ...extra),
     supported_nips: nipsWith(extra),
   }
 }

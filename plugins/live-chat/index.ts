@@ -8,6 +8,8 @@ import {
   tagsNamed,
   tagValue,
 } from '../../events/index.ts'
+import { fromClient } from '../../policies/source.ts'
+import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { collection } from '../collection.ts'
 import { streams } from '../live-stream/stream.ts'
 import { isWatching } from '../payment-stream/session.ts'
@@ -22,7 +24,6 @@ import {
   type Reader,
   reject,
 } from '../plugin.ts'
-import { rateLimiter } from './rate.ts'
 
 const options = z.object({
   /** Characters (Unicode code points) in one message. */
@@ -50,16 +51,15 @@ export default definePlugin({
 
 function chatPolicy(host: Host, options: Options): Policy {
   const { maxLength, ratePerSecond, burst, banned } = options
-  const mayTalk = rateLimiter({ ratePerSecond, burst, maxKeys: 100_000 })
+  const pace = tokenBuckets({ ratePerSecond, burst, maxKeys: 100_000 })
   const outcasts = new Set(banned)
 
   async function manners(message: ChatMessage, ctx: PolicyContext): Promise<Decision> {
     const { author } = message
-    const fromClient = ctx.source.type === 'IP4' || ctx.source.type === 'IP6'
     for (const address of message.addresses) {
       const verdict = await roomVerdict(host, author, address)
       if (verdict.action !== 'accept') return verdict
-      if (fromClient && !mayTalk(`${author} ${address}`, host.clock.now()))
+      if (fromClient(ctx) && !pace.take(`${author} ${address}`, host.clock.now()))
         return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
     }
     return accept

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { networkOf } from '../../policies/source.ts'
 import { collection } from '../collection.ts'
 import { type LiveStream, streamClock } from '../live-stream/stream.ts'
 import type { Host } from '../plugin.ts'
@@ -18,7 +19,7 @@ export function previews(host: Host) {
     if (stream.freePreviewSeconds === 0) return undefined
     const day = new Date(now).toISOString().slice(0, 10)
     const key = createHash('sha256')
-      .update(`${network(ip)} ${stream.host} ${day}`)
+      .update(`${networkOf(ip)} ${stream.host} ${day}`)
       .digest('hex')
     const used = (await publicPreviews.get(host.store, key)) ?? (await begin(key, stream, now))
     if (used?.address !== stream.address) return undefined
@@ -36,15 +37,4 @@ export function previews(host: Host) {
       return preview
     })
   }
-}
-
-/** An IPv6 customer has a whole /64: every address in it is the same viewer. */
-export function network(ip: string): string {
-  if (!ip.includes(':') || ip.includes('.')) return ip
-  const [head = '', tail] = ip.split('::')
-  const before = head === '' ? [] : head.split(':')
-  const after = tail ? tail.split(':') : []
-  // `::` stands for as many zeros as are missing.
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length
-  return [...before, ...Array(zeros).fill('0'), ...after].slice(0, 4).join(':')
 }

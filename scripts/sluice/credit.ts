@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nip19 } from 'nostr-tools'
 import { kinds, parseAmount } from '../../events/index.ts'
+import { pubkeyOf } from '../../policies/pubkeys.ts'
 import { loadConfig } from '../../relay/config/config.ts'
 import { loadCurve } from '../../relay/curve.ts'
 import { loadSigner } from '../../relay/signer.ts'
@@ -24,7 +25,7 @@ export async function grantCredit(args: string[], env: NodeJS.ProcessEnv): Promi
     },
   })
   const [who = '', amount = ''] = positionals
-  const pubkey = publicKeyOf(who)
+  const pubkey = pubkeyOf(who)
   if (parseAmount(amount) === undefined) throw new Error(`"${amount}" is no amount of CREDIT`)
   if (!values.why) throw new Error('say why with --why: it goes into the audit trail')
 
@@ -62,15 +63,4 @@ export async function grantCredit(args: string[], env: NodeJS.ProcessEnv): Promi
   const answer = (await response.json()) as { error?: string; balance?: string }
   if (!response.ok) throw new Error(answer.error ?? `the relay answered ${response.status}`)
   return `${nip19.npubEncode(pubkey)} has ${answer.balance} CREDIT now`
-}
-
-function publicKeyOf(text: string): string {
-  if (/^[0-9a-f]{64}$/.test(text)) return text
-  try {
-    const decoded = nip19.decode(text)
-    if (decoded.type === 'npub') return decoded.data
-  } catch {
-    // Not bech32 at all: the sentence below says what is wanted.
-  }
-  throw new Error(`"${text}" is neither an npub nor a pubkey of 64 hex`)
 }

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kinds, type NostrEvent } from '../../events/index.ts'
-import { rateLimiter } from '../../plugins/live-chat/rate.ts'
 import {
   connect,
   type Person,
@@ -116,16 +115,6 @@ test('a chat for viewers is for viewers with a grant, and for the host', async (
 test('a paid message needs a receipt of its author for this stream', async ({ client, show }) => {
   const message = say(person(), show, 'look at me', [['payment', 'a'.repeat(64), '5']])
   assert.match((await client.publish(message))[1], /^restricted: the payment tag names no receipt/)
-})
-
-test('a bucket refills with time and never beyond its burst', () => {
-  const allow = rateLimiter({ ratePerSecond: 1, burst: 2, maxKeys: 2 })
-  assert.equal([allow('a', 0), allow('a', 0), allow('a', 0)], [true, true, false])
-  assert.equal([allow('a', 1000), allow('a', 1000)], [true, false])
-  assert.equal([allow('a', 99_000), allow('a', 99_000), allow('a', 99_000)], [true, true, false])
-  assert.ok(allow('b', 99_000))
-  assert.not(allow('c', 99_000), 'full of busy keys: strangers wait')
-  assert.ok(allow('c', 102_000), 'those that are full again make room')
 })
 
 test.run()

@@ -2,15 +2,15 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { audience } from '../../plugins/playback/audience.ts'
 import { isMediaPath, isPublicId } from '../../plugins/playback/path.ts'
-import { network } from '../../plugins/playback/preview.ts'
+import { networkOf } from '../../policies/source.ts'
 
 test('an IPv6 customer is one network, an IPv4 address is one', () => {
-  assert.is(network('192.0.2.7'), '192.0.2.7')
+  assert.is(networkOf('192.0.2.7'), '192.0.2.7')
   for (const ip of ['2001:db8::1', '2001:db8::2', '2001:db8:0:0:ffff::1', '2001:db8::a:b:c:d'])
-    assert.is(network(ip), '2001:db8:0:0', ip)
-  assert.is(network('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2')
-  assert.is(network('::1'), '0:0:0:0')
-  assert.is.not(network('2001:db8:1::1'), network('2001:db8:2::1'))
+    assert.is(networkOf(ip), '2001:db8:0:0', ip)
+  assert.is(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2')
+  assert.is(networkOf('::1'), '0:0:0:0')
+  assert.is.not(networkOf('2001:db8:1::1'), networkOf('2001:db8:2::1'))
 })
 
 test('only a rendition and a file of a known type are media', () => {

@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { z } from 'zod'
+import type { Plugin } from '../../plugins/plugin.ts'
+import { loadConfig } from '../../relay/config/config.ts'
+import { blockName, importPlugin } from '../../relay/loader.ts'
+import { startRelay } from '../harness.ts'
+import { folder } from '../policies/ask.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const page = readFileSync(join(root, 'docs/plugins.md'), 'utf8')
+
+/** The texts of the page's fenced blocks with that opening. */
+const blocks = (opening: string): string[] =>
+  [...page.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)]
+    .filter(([, info]) => info === opening)
+    .map(([, , text = '']) => text)
+
+const test = suite<{ dir: string; files: string[]; done(): void }>('docs/plugins.md')
+
+/** An operator's folder with the page's examples in it, each under the name in its first comment. */
+test.before(context => {
+  assert.ok(existsSync(join(root, 'dist/plugins/plugin.js')), 'npm run build comes first')
+  Object.assign(context, folder())
+  const { dir } = context
+  mkdirSync(join(dir, 'node_modules'))
+  symlinkSync(root, join(dir, 'node_modules/sluice'))
+  for (const name of ['zod', '@types', 'hono', 'prom-client'])
+    symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name))
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
+  context.files = blocks('ts runnable').map(text => {
+    const name = /^\/\/ (\S+\.ts)/.exec(text)?.[1]
+    assert.ok(name, `an example begins with a comment that names its file: ${text.slice(0, 60)}`)
+    writeFileSync(join(dir, name ?? ''), text)
+    return name ?? ''
+  })
+  assert.ok(context.files.length >= 2)
+})
+test.after(({ done }) => done())
+
+test('its examples have the types that they say', async ({ dir, files }) => {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  const flags = '--noEmit --strict --skipLibCheck --module nodenext --target es2023 --types node'
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [tsc, ...flags.split(' '), ...files],
+    {
+      cwd: dir,
+    },
+  ).catch(error => ({ stdout: String(error.stdout || error) }))
+  assert.is(stdout, '')
+})
+
+test('its examples load into a relay', async ({ dir, files }) => {
+  const paths = files.map(file => join(dir, file))
+  const relay = await startRelay({ set: [`plugins=${JSON.stringify(paths)}`] })
+  await relay.stop()
+})
+
+test('its configurations name what there is, with options that there are', async ({ dir }) => {
+  const written = blocks('conf')
+  assert.ok(written.length >= 3)
+  for (const text of written) {
+    const file = join(dir, 'strfry.conf')
+    writeFileSync(file, text)
+    const { config, blocks: own, unknown } = loadConfig({ file, set: [], env: {} })
+    assert.equal(unknown, [])
+    const plugins = await Promise.all(
+      config.plugins.map(name => importPlugin(name.startsWith('./') ? join(dir, name) : name)),
+    )
+    for (const [block, options] of Object.entries(own)) {
+      const plugin = plugins.find(({ name }) => blockName(name) === block)
+      if (!plugin) throw new Error(`${block} is the block of no plugin in: ${text}`)
+      const keys =
+        plugin.options instanceof z.ZodObject ? Object.keys(plugin.options.shape) : undefined
+      if (keys)
+        for (const key of Object.keys(options as object))
+          assert.ok(keys.includes(key), `${plugin.name} has no option ${key}`)
+      plugin.options.parse(options)
+    }
+  }
+})
+
+const needed: Record<string, object> = {
+  'nip05-domains': { domains: ['example.com'] },
+  'web-of-trust': { roots: ['0'.repeat(64)] },
+}
+
+test('its table of policies has all of them, with the defaults that hold', async () => {
+  const rows = [...page.matchAll(/^\| `([a-z0-9-]+)` \| [^|]+ \| ([^|]+) \|$/gm)]
+  assert.ok(rows.length >= 15)
+  for (const [, name = '', said = ''] of rows) {
+    const plugin: Plugin = await importPlugin(name)
+    const defaults = plugin.options.parse(needed[name] ?? {}) as Record<string, unknown>
+    for (const [, option = '', value] of said.matchAll(/`([a-zA-Z]+)(?: = ([^`]+))?`/g)) {
+      assert.ok(option in defaults, `${name} has no option ${option}`)
+      if (value) assert.equal(defaults[option], JSON.parse(value), `${name}.${option}`)
+    }
+    for (const option of Object.keys(defaults))
+      assert.ok(said.includes(`\`${option}`), `the page does not name ${name}.${option}`)
+  }
+})
+
+test.run()
