@@ -34,6 +34,7 @@ import { watcher } from './watch.ts'
 export default definePlugin({
   name: 'payment-stream',
   options: paymentOptions,
+  policies: () => [shapePolicy, payeePolicy],
   async setup(host, options) {
     const credit = creditRail(options.credit)
     const desk: Desk = { host, options, credit, rails: [credit] }
@@ -42,7 +43,6 @@ export default definePlugin({
     if (options.verifyAtStart) await auditLedger(host)
 
     return {
-      policies: [shapePolicy, payeePolicy],
       handles: {
         [kinds.StreamOpen]: count('open', opener(desk)),
         [kinds.StreamMoney]: count('money', cashier(desk)),
