@@ -10,6 +10,7 @@ import { protectedEvents } from '../policies/protected.ts'
 import { restrictedKinds } from '../policies/restricted-kinds.ts'
 import { sizeLimits } from '../policies/size-limits.ts'
 import { timeWindow } from '../policies/time-window.ts'
+import { writePolicyPlugins } from './child-plugin/write-policy.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
@@ -94,7 +95,8 @@ export async function startRelay(options: {
     broadcast: event => relay?.broadcast(event),
   })
   const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
-  for (const plugin of found) plugins.push(await setUp.setup(plugin))
+  for (const plugin of [...writePolicyPlugins(config, log), ...found])
+    plugins.push(await setUp.setup(plugin))
   const together = combine(plugins)
   store.jobsFor(together.jobsFor)
   relay = createRelay({

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { childOptions } from '../child-plugin/options.ts'
 import { type ConfBlock, ConfError, type ConfValue, isBlock, parseTaoConf } from './taoconf.ts'
 
 const count = z.int().min(0)
@@ -59,6 +60,14 @@ const schema = z.object({
       negentropy: z
         .object({ enabled: z.boolean().default(true), maxSyncEvents: count.default(100_000) })
         .prefault({}),
+      /** A plugin program as strfry runs it, and what our relay adds to that (child-plugin/index.ts). */
+      writePolicy: z
+        .object({
+          plugin: z.string().default(''),
+          timeoutSeconds: z.number().min(0).default(10),
+          ...childOptions.omit({ timeoutSeconds: true }).shape,
+        })
+        .prefault({}),
       compression: z.object({ enabled: z.boolean().default(false) }).prefault({}),
     })
     .prefault({}),
@@ -77,7 +86,6 @@ const NOT_APPLICABLE = [
   'relay.numThreads',
   'relay.logging',
   'relay.filterValidation',
-  'relay.writePolicy',
   'relay.info.nips',
   'relay.info.self',
   'relay.info.privacy',
