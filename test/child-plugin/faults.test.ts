@@ -1,5 +1,5 @@
 /** Programs that misbehave, as plugins of the real relay: each is bounded, named in the log, and alone in its trouble. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
@@ -105,7 +105,6 @@ test('a few lines that are no JSON are passed over, as strfry does', async () =>
 
 /** Processes whose command line names the file, once they have had a moment to go. */
 async function gone(file: string): Promise<string[]> {
-  const { readdirSync } = await import('node:fs')
   for (let i = 0; ; i++) {
     const left = readdirSync('/proc').filter(pid => {
       try {
