@@ -203,7 +203,7 @@ const ownPolicies = ({ events }: Config) => [
 ]
 
 /** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
-function clientAddress(header: string) {
+export function clientAddress(header: string) {
   const name = header.toLowerCase()
   return (request: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
     const value = name === '' ? undefined : request.headers[name]
@@ -213,7 +213,7 @@ function clientAddress(header: string) {
 }
 
 /** A file of the package, from source (relay/) as from the build (dist/relay/). */
-function packageFile(name: string): string {
+export function packageFile(name: string): string {
   const up = import.meta.url.endsWith('.ts') ? '..' : '../..'
   return fileURLToPath(new URL(`${up}/${name}`, import.meta.url))
 }

@@ -1,14 +1,18 @@
 #!/usr/bin/env node
+import { runCompanion } from './sluice/companion.ts'
 import { grantCredit } from './sluice/credit.ts'
 
 const USAGE = `usage: sluice <command>
 
   sluice credit grant <npub> <amount> --why <text> [--config FILE] [--set key=value] [--url http://...]
-      gives a viewer prepaid credit; the relay must be running, its key is read from the db folder`
+      gives a viewer prepaid credit; the relay must be running, its key is read from the db folder
+  sluice companion --relay ws://127.0.0.1:7777 [--config FILE] [--set key=value]
+      runs the plugins' reactions (media, payments, grants, playback) beside a strfry`
 
 const [command, verb, ...rest] = process.argv.slice(2)
 try {
   if (command === 'credit' && verb === 'grant') console.log(await grantCredit(rest, process.env))
+  else if (command === 'companion') await runCompanion(process.argv.slice(3), process.env)
   else {
     console.log(USAGE)
     process.exitCode = command === undefined || command === '--help' ? 0 : 2

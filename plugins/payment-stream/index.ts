@@ -20,7 +20,7 @@ import { api } from './api.ts'
 import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
 import { verifyLedger } from './ledger.ts'
-import { opener } from './open.ts'
+import { opener, refusedOpen } from './open.ts'
 import { paymentOptions } from './options.ts'
 import { cashier } from './pay.ts'
 import { creditRail } from './rails/credit.ts'
@@ -49,6 +49,7 @@ export default definePlugin({
         [kinds.StreamClose]: count('close', closer(desk)),
       },
       onStored: { [kinds.LiveStream]: watch.announced, [kinds.Deletion]: watch.announced },
+      refused: { [kinds.StreamOpen]: (event, msg) => refusedOpen(event, msg, host.clock.now()) },
       jobs: { watch: watch.watch, forget: forgetter(desk) },
       routes: api(desk),
       info: () => ({ payment_rails: desk.rails.map(describeRail) }),
