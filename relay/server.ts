@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { privateKinds } from '../events/index.ts'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { proofOfWork } from '../policies/proof-of-work.ts'
 import { protectedEvents } from '../policies/protected.ts'
@@ -23,6 +24,7 @@ import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
+import { holdFolder } from './store/sqlite/lock.ts'
 import type { RelayStore } from './store/store.ts'
 import { publicUrls, type Urls } from './urls.ts'
 import { signatureVerifier } from './verify.ts'
@@ -62,6 +64,7 @@ export async function startRelay(options: {
   // 1. Store and key.
   const dataDir = resolve(config.db)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const letGo = holdFolder(dataDir)
   const curve = loadCurve()
   if (curve.engine === 'js')
     log.warn(
@@ -181,12 +184,13 @@ export async function startRelay(options: {
       server.closeAllConnections()
       await closed
       await store.close()
+      letGo()
     },
   }
 }
 
 /** What every relay decides before any plugin is asked; cheap first. */
-const ownPolicies = ({ events }: Config) => [
+const ownPolicies = ({ events, relay }: Config) => [
   sizeLimits({
     maxEventBytes: events.maxEventSize,
     maxTags: events.maxNumTags,
@@ -199,8 +203,11 @@ const ownPolicies = ({ events }: Config) => [
   }),
   proofOfWork({ minDifficulty: events.minPowDifficulty }),
   protectedEvents(),
-  restrictedKinds(),
+  restrictedKinds([...new Set([...privateKinds, ...kindList(relay.auth.restrictedReadKinds)])]),
 ]
+
+const kindList = (text: string): number[] =>
+  text.split(',').flatMap(kind => (kind.trim() === '' ? [] : [Number(kind)]))
 
 /** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
 export function clientAddress(header: string) {

@@ -19,12 +19,17 @@ import { progress } from './progress.ts'
 
 const PAGE = 500
 const EOSE_MS = 30_000
-/** Authors at a time; of one author, one event after the other. */
+const AUTH_MS = 5000
+/** Events at a time. */
 const AT_ONCE = 64
 const RETRY_MS = 1000
 /** An event that breaks its handler so often, while the store works, is at fault itself. */
 const MAX_ATTEMPTS = 12
 const givenUp = reject('error: this could not be handled')
+
+/** Of one second, a session is opened, paid and closed in the order of its kinds. */
+const inOrder = (a: NostrEvent, b: NostrEvent): number =>
+  a.created_at - b.created_at || a.kind - b.kind
 
 /**
  * Brings strfry's events to the plugins: first what came while we were away, oldest first, then live. Each is judged
@@ -56,7 +61,7 @@ export function createInbox(options: {
   let working = 0
   const room: (() => void)[] = []
   let round = 0
-  let endLive = () => {}
+  let endLive: (() => void)[] = []
 
   const reacts = [...new Set([...handles.keys(), ...options.wanted])]
   const looked = options.reads.filter(kind => !reacts.includes(kind))
@@ -76,25 +81,27 @@ export function createInbox(options: {
       const waiting: NostrEvent[] = []
       let past = true
       const hear = (event: NostrEvent) => (past ? void waiting.push(event) : arrive(event))
-      const filters = [...live, ...lookups].map(filter => ({ ...filter, limit: 1 }))
-      endLive()
-      endLive = link().subscribe({
-        filters,
-        onEvent: hear,
-        onEose() {},
-        onClosed: msg => broken(mine, msg),
-      })
+      for (const end of endLive) end()
+      // Each in a REQ of its own: among others, a relay leaves private kinds out instead of asking for AUTH.
+      endLive = [...live, ...lookups].map(filter =>
+        link().subscribe({
+          filters: [{ ...filter, limit: 1 }],
+          onEvent: hear,
+          onEose() {},
+          onClosed: msg => broken(mine, msg),
+        }),
+      )
       // 2. The past, oldest first; what its own past explains is tried again at the end.
       const since = await done.since()
       for (const filter of lookups) await lookUp(filter, await done.lookedUpSince(looked))
       const found = new Map<string, NostrEvent>()
       for (const filter of live)
         for (const one of await fetchAll(filter, since)) found.set(one.id, one)
-      const events = [...found.values()].sort((a, b) => a.created_at - b.created_at)
+      const events = [...found.values()].sort(inOrder)
       const puzzling: NostrEvent[] = []
       await Promise.all(events.map(event => inTurn(event, () => take(event, puzzling))))
-      await Promise.all(puzzling.map(event => inTurn(event, () => take(event))))
       if (mine !== round) return
+      for (const event of puzzling) arrive(event, (since + options.overlapSeconds) * 1000)
       // 3. What waited, and from now on everything as it comes.
       past = false
       for (const event of waiting) arrive(event)
@@ -105,10 +112,13 @@ export function createInbox(options: {
     }
   }
 
+  /** What asks for AUTH brings a challenge with it; once that is answered, everything begins anew. */
   function broken(mine: number, msg: string): void {
     if (mine !== round || gone.signal.aborted) return
-    log.error({ msg }, 'the relay does not serve what the reactions need, trying again')
-    setTimeout(() => mine === round && link().reset(), RETRY_MS).unref()
+    const asksForAuth = msg.startsWith('auth-required:')
+    if (!asksForAuth) log.error({ msg }, 'the relay does not serve the reactions, trying again')
+    const delay = asksForAuth ? AUTH_MS : RETRY_MS
+    setTimeout(() => mine === round && link().reset(), delay).unref()
   }
 
   /** All that match since then, page by page from the newest. */
@@ -149,14 +159,16 @@ export function createInbox(options: {
     for (const event of await fetchAll(filter, since)) await inTurn(event, () => take(event))
   }
 
-  function arrive(event: NostrEvent): void {
-    const finished = done.began(clock.now())
+  /** The cursor stays before `at` (unix ms) until it is handled. */
+  function arrive(event: NostrEvent, at = clock.now()): void {
+    const finished = done.began(at)
     inTurn(event, () => take(event)).finally(finished)
   }
 
-  /** One author's events in order, and not too many authors at a time. */
+  /** What is handled goes one by one for each author; what is only stored needs no order. Not too many at a time. */
   function inTurn(event: NostrEvent, work: () => Promise<void>): Promise<void> {
-    const before = chains.get(event.pubkey) ?? Promise.resolve()
+    const turn = handles.has(event.kind) ? event.pubkey : event.id
+    const before = chains.get(turn) ?? Promise.resolve()
     const mine = before.then(async () => {
       while (working >= AT_ONCE) await new Promise<void>(free => room.push(free))
       working += 1
@@ -167,9 +179,9 @@ export function createInbox(options: {
         room.shift()?.()
       }
     })
-    chains.set(event.pubkey, mine)
+    chains.set(turn, mine)
     return mine.finally(() => {
-      if (chains.get(event.pubkey) === mine) chains.delete(event.pubkey)
+      if (chains.get(turn) === mine) chains.delete(turn)
     })
   }
 
@@ -184,6 +196,7 @@ export function createInbox(options: {
         if (puzzling) return void puzzling.push(event)
         return await refuse(event, decision.msg)
       } catch (error) {
+        if (puzzling) return void puzzling.push(event)
         const fields = { id: event.id, kind: event.kind, attempt, cause: describe(error) }
         log.error(fields, 'an event was not handled, trying again')
         await sleep(Math.min(RETRY_MS * attempt, 10_000), undefined, { signal: gone.signal }).catch(

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { privateKinds } from '../../events/index.ts'
 import { childOptions } from '../child-plugin/options.ts'
 import { type ConfBlock, ConfError, type ConfValue, isBlock, parseTaoConf } from './taoconf.ts'
 
@@ -36,6 +37,11 @@ const schema = z.object({
           enabled: z.boolean().default(true),
           /** The relay's public URL (wss://...): what AUTH events name, and what playback URLs begin with. */
           serviceUrl: z.string().default(''),
+          /** Kinds that only their author and `p` may read, with commas between; ours are always among them. */
+          restrictedReadKinds: z
+            .string()
+            .regex(/^\s*(\d+\s*(,\s*\d+\s*)*)?$/, 'needs kinds with commas between, "4,1059"')
+            .default(privateKinds.join(',')),
         })
         .prefault({}),
       info: z
@@ -90,7 +96,6 @@ const NOT_APPLICABLE = [
   'relay.info.self',
   'relay.info.privacy',
   'relay.compression.slidingWindow',
-  'relay.auth.restrictedReadKinds',
   'relay.auth.restrictReadToInvolvedPubkey',
 ]
 
