@@ -12,18 +12,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { verifyLedger } from '../../plugins/payment-stream/ledger.ts'
 import { openSqliteReader } from '../../relay/store/sqlite/reader.ts'
-import {
-  announce,
-  get,
-  type HostGrant,
-  PaymentSession,
-  Person,
-  tag,
-  walk,
-} from '../flows/independent.ts'
 import { type RelayProcess, spawnRelay } from '../harness.ts'
 import { type Publisher, startPublisher } from '../media/publisher.ts'
-import { type CompanionProcess, spawnCompanion } from './companion-process.ts'
+import { type CompanionProcess, spawnCompanion } from '../strfry/companion-process.ts'
+import { announce, get, type HostGrant, PaymentSession, Person, tag, walk } from './independent.ts'
 
 interface Context {
   dir: string
