@@ -1,7 +1,8 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import type { Logger } from '../../plugins/plugin.ts'
 import { CHILD_ENV, MAX_REPLY_BYTES } from '../../plugins/strfry.ts'
 import { lineReader } from './lines.ts'
+import { openPipes } from './pipes.ts'
 
 /** From SIGTERM to SIGKILL. */
 const GRACE_MS = 1000
@@ -38,9 +39,17 @@ export function startChild(options: {
 }): Child {
   const { command, onLine, onGone, log } = options
   const env = childEnv(options.env)
-  const child: ChildProcessWithoutNullStreams = command.includes(' ')
-    ? spawn('/bin/sh', ['-c', command], { detached: true, env })
-    : spawn(command, [], { detached: true, env })
+  const pipes = openPipes()
+  const [stdinTo, stdoutTo] = pipes?.inherited ?? (['pipe', 'pipe'] as const)
+  const stdio: StdioOptions = [stdinTo, stdoutTo, 'pipe']
+  const [program, args]: [string, string[]] = command.includes(' ')
+    ? ['/bin/sh', ['-c', command]]
+    : [command, []]
+  const child: ChildProcess = spawn(program, args, { detached: true, env, stdio })
+  pipes?.handedOver()
+  const stdin = pipes?.stdin ?? child.stdin
+  const stdout = pipes?.stdout ?? child.stdout
+  if (!stdin || !stdout || !child.stderr) throw new Error('a plugin program has no pipes')
   let ending = false
   const exited = new Promise<void>(resolve => {
     child.once('exit', () => resolve())
@@ -53,27 +62,30 @@ export function startChild(options: {
     signal('SIGKILL')
     onGone(cause)
   }
-  child.once('error', error => gone(`it does not start: ${error.message}`))
+  child.once('error', error => {
+    groups.delete(signal)
+    gone(`it does not start: ${error.message}`)
+  })
   child.once('exit', (code, name) => {
     groups.delete(signal)
     // What it left behind in its group goes with it; what it has answered is read first.
     signal('SIGKILL')
     const late = setTimeout(report, READ_OUT_MS)
-    child.once('close', report)
+    stdout.once('close', report)
     function report() {
       clearTimeout(late)
       gone(name ? `it was ended by ${name}` : `it exited with ${code}`)
     }
   })
   // A program that has closed its stdin is on its way out, or hangs: either is answered elsewhere.
-  child.stdin.on('error', () => undefined)
-  child.stdout.on(
+  stdin.on('error', () => undefined)
+  stdout.on(
     'data',
     lineReader({
       maxBytes: MAX_REPLY_BYTES,
       onLine: line => void (ending || onLine(line)),
       onTooLong() {
-        child.stdout.destroy()
+        stdout.destroy()
         gone(`it printed a line of more than ${MAX_REPLY_BYTES} bytes`)
       },
     }),
@@ -91,16 +103,17 @@ export function startChild(options: {
   }
 
   return {
-    write: line => void child.stdin.write(line),
+    write: line => void stdin.write(line),
     async end() {
       ending = true
       signal('SIGTERM')
-      child.stdin.end()
+      stdin.end()
       const late = setTimeout(() => signal('SIGKILL'), GRACE_MS)
       await exited
       clearTimeout(late)
-      child.stdout.destroy()
-      child.stderr.destroy()
+      stdin.destroy()
+      stdout.destroy()
+      child.stderr?.destroy()
     },
   }
 }

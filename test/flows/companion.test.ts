@@ -3,7 +3,6 @@
  * Both are killed in the middle, and nothing is lost and nothing doubled.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,12 +14,13 @@ import { openSqliteReader } from '../../relay/store/sqlite/reader.ts'
 import { type RelayProcess, spawnRelay } from '../harness.ts'
 import { type Publisher, startPublisher } from '../media/publisher.ts'
 import { type CompanionProcess, spawnCompanion } from '../strfry/companion-process.ts'
+import { freePorts, sourceLauncher, spawnStrfry } from '../strfry/harness.ts'
 import { announce, get, type HostGrant, PaymentSession, Person, tag, walk } from './independent.ts'
 
 interface Context {
   dir: string
   ports: { relay: number; http: number; rtmp: number }
-  relay: RelayProcess
+  relay: Pick<RelayProcess, 'url' | 'kill' | 'stop'>
   companion: CompanionProcess
   host: Person
   viewer: Person
@@ -33,7 +33,12 @@ interface Context {
 const test = suite<Context>('the companion')
 const price: [string, string] = ['10', 'second']
 
+/** A relay without plugins of ours; the real strfry where STRFRY_BIN names one. */
 const startRelay = ({ dir, ports }: Context) => {
+  const bin = process.env.STRFRY_BIN
+  // Plugin and companion share a folder: one key, one store.
+  const db = join(dir, 'companion')
+  if (bin) return spawnStrfry({ bin, dir, db, port: ports.relay, command: sourceLauncher(dir) })
   const set = [`db=${join(dir, 'relay')}`, 'plugins=[]', `relay.port=${ports.relay}`]
   return spawnRelay(set.flatMap(one => ['--set', one]))
 }
@@ -240,23 +245,6 @@ async function until(holds: () => Promise<boolean>, ms = 30_000): Promise<void> 
     if (performance.now() > late) throw new Error(`it did not come true within ${ms} ms`)
     await sleep(200)
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>(resolve => {
-          const server = createServer().listen(0, '127.0.0.1', () => resolve(server))
-        }),
-    ),
-  )
-  return servers.map(server => {
-    const address = server.address()
-    server.close()
-    return typeof address === 'object' && address ? address.port : 0
-  })
 }
 
 test.run()

@@ -1,7 +1,7 @@
 /**
  * strfry as a plugin meets it: one request at a time, a time-out that begins anew with each line, lines that do not
  * parse passed over, a wrong id or action restarts, SIGTERM and a wait without end. Where STRFRY_BIN names the real
- * one, realStrfry() asks that instead.
+ * one, spawnStrfry() runs that instead.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Event } from 'nostr-tools'
+import { privateKinds } from '../../events/index.ts'
 import { connect } from '../harness.ts'
 
 export interface Verdict {
@@ -145,33 +146,53 @@ export function strfryPlugin(options: {
   }
 }
 
-/** The real one, asked over its port; `conf` needs no port of its own. Shadow rejections look like accepts. */
-export async function realStrfry(options: { bin: string; dir: string; conf: string }) {
-  const { bin, dir, conf } = options
-  const port = await freePort()
+/** The real one, with `command` as its plugin and its database in `db`, beside the plugin's own. */
+export async function spawnStrfry(options: {
+  bin: string
+  dir: string
+  db: string
+  port: number
+  command: string
+}) {
+  const { bin, dir, db, port, command } = options
+  const url = `ws://127.0.0.1:${port}`
   const file = join(dir, 'strfry.conf')
-  mkdirSync(join(dir, 'strfry-db'), { recursive: true })
-  writeFileSync(file, conf.replace(/port = 7777/, `port = ${port}`))
+  mkdirSync(db, { recursive: true, mode: 0o700 })
+  writeFileSync(
+    file,
+    `db = "${db}"
+relay {
+    bind = "127.0.0.1"
+    port = ${port}
+    nofiles = 0
+    auth {
+        enabled = true
+        serviceUrl = "${url}"
+        restrictedReadKinds = "${privateKinds.join(',')}"
+        restrictReadToInvolvedPubkey = true
+    }
+    writePolicy { plugin = "${command}" }
+}
+`,
+  )
   const child = spawn(bin, ['--config', file, 'relay'], {
     cwd: dir,
-    stdio: 'inherit',
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, STRFRY_CONFIG: file },
   })
-  const url = `ws://127.0.0.1:${port}`
+  let stderr = ''
+  child.stderr.on('data', chunk => {
+    stderr += chunk
+  })
+  const exited = once(child, 'exit')
   const client = await retry(() => connect(url))
-  return {
-    url,
-    async ask(event: Event): Promise<Verdict> {
-      const [ok, msg] = await client.publish(event)
-      return { action: ok ? 'accept' : 'reject', msg }
-    },
-    async close(): Promise<void> {
-      client.close()
-      const exited = once(child, 'exit')
-      child.kill('SIGTERM')
-      await exited
-    },
+  client.close()
+  const kill = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await exited
+    return child.exitCode
   }
+  return { url, stderr: () => stderr, kill, stop: async () => void (await kill('SIGTERM')) }
 }
 
 async function retry<T>(attempt: () => Promise<T>): Promise<T> {
@@ -185,12 +206,14 @@ async function retry<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
+/** Ports that were free a moment ago, for what must come back on the same one. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map(server => once(server, 'listening')))
+  return servers.map(server => {
+    const address = server.address()
+    server.close()
+    return typeof address === 'object' && address ? address.port : 0
   })
 }
 

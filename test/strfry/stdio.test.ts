@@ -10,7 +10,7 @@ import type { Event } from 'nostr-tools'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { connect, type Person, person, startRelay, type TestRelay } from '../harness.ts'
-import { realStrfry, sourceLauncher, strfryPlugin, type Verdict } from './harness.ts'
+import { freePorts, sourceLauncher, spawnStrfry, strfryPlugin, type Verdict } from './harness.ts'
 
 const ownPlugin = fileURLToPath(new URL('fixtures/no-words.ts', import.meta.url))
 const now = () => Math.floor(Date.now() / 1000)
@@ -108,15 +108,17 @@ test('the same under a real strfry, where STRFRY_BIN names one', async context =
   const command = join(dir, 'plugin')
   const text = `#!/bin/sh\nSTRFRY_CONFIG=${context.env.STRFRY_CONFIG} exec ${sourceLauncher(context.dir)}\n`
   await writeFile(command, text, { mode: 0o755 })
-  const conf = `db = "./strfry-db/"\nrelay { port = 7777\n writePolicy { plugin = "${command}" } }\n`
-  const strfry = await realStrfry({ bin, dir, conf })
-  const plugin = strfryPlugin({ command, env: context.env })
-  for (const event of twoHundred(context).slice(0, 40)) {
-    const [real, harness] = [await strfry.ask(event), await plugin.ask(event)]
-    assert.is(real.action, harness.action)
+  const [port = 0] = await freePorts(1)
+  const strfry = await spawnStrfry({ bin, dir, db: join(dir, 'strfry-db'), port, command })
+  const client = await connect(strfry.url)
+  const plugin = strfryPlugin({ command })
+  for (const event of twoHundred(context)) {
+    const [[ok, msg], harness] = [await client.publish(event), await plugin.ask(event)]
+    assert.equal({ action: ok ? 'accept' : 'reject', msg }, harness)
   }
+  client.close()
   await plugin.close()
-  await strfry.close()
+  await strfry.stop()
   await rm(dir, { recursive: true })
 })
 
