@@ -63,6 +63,8 @@ export interface ReadRequest {
 /** Decides, and does nothing else. A policy that throws rejects (`error: internal error`). */
 export interface Policy {
   readonly name: string
+  /** Milliseconds after which the host gives up on an answer and rejects; absent: five seconds. */
+  readonly deadlineMs?: number
   /** Asked only for these kinds; absent: for all. */
   readonly writeKinds?: readonly number[]
   write?(event: NostrEvent, ctx: PolicyContext): Decision | Promise<Decision>
@@ -99,6 +101,13 @@ export interface Hooks {
   handles?: Readonly<Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision>>>
   /** A durable job for each stored event of the kind: at least once, in no promised order. */
   onStored?: Readonly<Record<number, OnStored>>
+  /** Kinds that the plugin looks up in the store and neither handles nor reacts to: beside strfry they are fetched. */
+  reads?: readonly number[]
+  /**
+   * Beside strfry an author has had its OK before a handler of ours decides. What to publish when the handler
+   * rejects, so that the author hears of it all the same; `msg` is the sentence.
+   */
+  refused?: Readonly<Record<number, (event: NostrEvent, msg: string) => EventTemplate | undefined>>
   /** Functions behind `tx.enqueue({ name })`: at least once; a throw is retried with backoff. */
   jobs?: Readonly<Record<string, (job: { key: string; payload: string }) => Promise<void>>>
   /** Adds routes to the relay's HTTP server. */
@@ -162,6 +171,11 @@ export interface Plugin<O = unknown> {
   readonly name: string
   /** Options as they stand in the plugin's block of strfry.conf; defaults belong here. */
   readonly options: ZodType<O>
+  /**
+   * The policies, for a plugin whose setup opens things (ports, processes) or is slow: under strfry, where a
+   * plugin only decides, setup is not called then. Asked before those that setup gives.
+   */
+  policies?(host: Host, options: O): Awaitable<readonly Policy[]>
   setup(host: Host, options: O): Hooks | Promise<Hooks>
 }
 

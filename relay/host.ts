@@ -11,12 +11,13 @@ import type { RelayStore, Wanted } from './store/store.ts'
 export interface LoadedPlugin {
   readonly name: string
   readonly hooks: Hooks
+  readonly policies: readonly Policy[]
   readonly metrics: Registry
 }
 
 /** Sets plugins up, one after the other, each with a Host of its own. */
 export function pluginHost(options: {
-  store: RelayStore
+  store: Pick<RelayStore, 'forPlugin'>
   signer: Signer
   clock: Clock
   log: Logger
@@ -63,15 +64,29 @@ export function pluginHost(options: {
     }
   }
 
+  function prepare(plugin: Plugin) {
+    const block = blockName(plugin.name)
+    const read = plugin.options.safeParse(loaded.blocks[block] ?? {})
+    if (!read.success)
+      throw new Error(describeIssue(read.error.issues[0], loaded.file, loaded.lineOf, [block]))
+    const metrics = new Registry()
+    return { host: hostFor(plugin.name, metrics), settings: read.data, metrics }
+  }
+
   return {
     async setup(plugin: Plugin): Promise<LoadedPlugin> {
-      const block = blockName(plugin.name)
-      const read = plugin.options.safeParse(loaded.blocks[block] ?? {})
-      if (!read.success)
-        throw new Error(describeIssue(read.error.issues[0], loaded.file, loaded.lineOf, [block]))
-      const metrics = new Registry()
-      const hooks = await plugin.setup(hostFor(plugin.name, metrics), read.data)
-      return { name: plugin.name, hooks, metrics }
+      const { host, settings, metrics } = prepare(plugin)
+      const first = (await plugin.policies?.(host, settings)) ?? []
+      const hooks = await plugin.setup(host, settings)
+      const policies = [...first, ...(hooks.policies ?? [])]
+      return { name: plugin.name, hooks, policies, metrics }
+    },
+
+    /** The plugin's policies alone, for a host that only decides. */
+    async decide(plugin: Plugin): Promise<readonly Policy[]> {
+      const { host, settings } = prepare(plugin)
+      if (plugin.policies) return plugin.policies(host, settings)
+      return (await plugin.setup(host, settings)).policies ?? []
     },
   }
 }
@@ -93,7 +108,7 @@ export function combine(plugins: readonly LoadedPlugin[]) {
   }
   return {
     handles,
-    policies: plugins.flatMap(({ hooks }): readonly Policy[] => hooks.policies ?? []),
+    policies: plugins.flatMap(({ policies }) => policies),
     jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
     info: () => plugins.map(({ hooks }) => hooks.info?.() ?? {}),
   }

@@ -59,9 +59,8 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
     try {
       const answer = ask(policy)
       if (!(answer instanceof Promise)) return answer
-      return within(answer, deadlineMs, `no answer after ${deadlineMs} ms`).catch(error =>
-        failed(policy, error),
-      )
+      const ms = policy.deadlineMs ?? deadlineMs
+      return within(answer, ms, `no answer after ${ms} ms`).catch(error => failed(policy, error))
     } catch (error) {
       return failed(policy, error)
     }

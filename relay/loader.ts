@@ -2,6 +2,10 @@ import { existsSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Plugin } from '../plugins/plugin.ts'
+import { childPlugin } from './child-plugin/index.ts'
+
+/** `exec:./no-spam.py`: a program that speaks strfry's plugin protocol, run as a child. */
+const EXEC = 'exec:'
 
 /** `live-stream` -> `liveStream`: the name of the plugin's block in strfry.conf. */
 export const blockName = (plugin: string): string =>
@@ -12,6 +16,7 @@ export const blockName = (plugin: string): string =>
  * or a package of node_modules by its name. Throws a sentence for what is not there or is no plugin.
  */
 export async function importPlugin(name: string): Promise<Plugin> {
+  if (name.startsWith(EXEC)) return childPlugin({ command: name.slice(EXEC.length) })
   const module = await importModule(name, locate(name))
   // Where no package.json says "module", tsx makes CommonJS of TypeScript, whose default export lies one deeper.
   const plugin = module.default?.default ?? module.default
@@ -24,6 +29,8 @@ export async function importPlugin(name: string): Promise<Plugin> {
 function locate(name: string): string {
   if (/^[./\\]|\.[cm]?[jt]s$/.test(name)) {
     const file = resolve(name)
+    if (existsSync(file) && !/\.[cm]?[jt]s$/.test(file))
+      throw new Error(`plugin "${name}" is no JavaScript: a program goes by "${EXEC}${name}"`)
     if (existsSync(file)) return pathToFileURL(file).href
     throw new Error(`plugin "${name}" is not there: no such file as ${file}`)
   }

@@ -4,12 +4,14 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { privateKinds } from '../events/index.ts'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { proofOfWork } from '../policies/proof-of-work.ts'
 import { protectedEvents } from '../policies/protected.ts'
 import { restrictedKinds } from '../policies/restricted-kinds.ts'
 import { sizeLimits } from '../policies/size-limits.ts'
 import { timeWindow } from '../policies/time-window.ts'
+import { writePolicyPlugins } from './child-plugin/write-policy.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
@@ -22,6 +24,7 @@ import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
+import { holdFolder } from './store/sqlite/lock.ts'
 import type { RelayStore } from './store/store.ts'
 import { publicUrls, type Urls } from './urls.ts'
 import { signatureVerifier } from './verify.ts'
@@ -61,6 +64,7 @@ export async function startRelay(options: {
   // 1. Store and key.
   const dataDir = resolve(config.db)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const letGo = holdFolder(dataDir)
   const curve = loadCurve()
   if (curve.engine === 'js')
     log.warn(
@@ -94,7 +98,8 @@ export async function startRelay(options: {
     broadcast: event => relay?.broadcast(event),
   })
   const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
-  for (const plugin of found) plugins.push(await setUp.setup(plugin))
+  for (const plugin of [...writePolicyPlugins(config, log), ...found])
+    plugins.push(await setUp.setup(plugin))
   const together = combine(plugins)
   store.jobsFor(together.jobsFor)
   relay = createRelay({
@@ -179,12 +184,13 @@ export async function startRelay(options: {
       server.closeAllConnections()
       await closed
       await store.close()
+      letGo()
     },
   }
 }
 
 /** What every relay decides before any plugin is asked; cheap first. */
-const ownPolicies = ({ events }: Config) => [
+const ownPolicies = ({ events, relay }: Config) => [
   sizeLimits({
     maxEventBytes: events.maxEventSize,
     maxTags: events.maxNumTags,
@@ -197,11 +203,16 @@ const ownPolicies = ({ events }: Config) => [
   }),
   proofOfWork({ minDifficulty: events.minPowDifficulty }),
   protectedEvents(),
-  restrictedKinds(),
+  restrictedKinds({
+    kinds: [...new Set([...privateKinds, ...kindList(relay.auth.restrictedReadKinds)])],
+  }),
 ]
 
+const kindList = (text: string): number[] =>
+  text.split(',').flatMap(kind => (kind.trim() === '' ? [] : [Number(kind)]))
+
 /** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
-function clientAddress(header: string) {
+export function clientAddress(header: string) {
   const name = header.toLowerCase()
   return (request: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
     const value = name === '' ? undefined : request.headers[name]
@@ -211,7 +222,7 @@ function clientAddress(header: string) {
 }
 
 /** A file of the package, from source (relay/) as from the build (dist/relay/). */
-function packageFile(name: string): string {
+export function packageFile(name: string): string {
   const up = import.meta.url.endsWith('.ts') ? '..' : '../..'
   return fileURLToPath(new URL(`${up}/${name}`, import.meta.url))
 }

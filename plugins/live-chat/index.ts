@@ -46,6 +46,7 @@ export default definePlugin({
   setup: (host, options) => ({
     policies: [chatPolicy(host, options)],
     handles: { [kinds.LiveChat]: event => store(host, event) },
+    reads: [kinds.MuteList],
   }),
 })
 

@@ -16,6 +16,7 @@ import { streamKeys, streams } from './stream.ts'
 export default definePlugin({
   name: 'live-stream',
   options: liveStreamOptions,
+  policies: () => [announcementPolicy],
   async setup(host, options) {
     await resumeStreams(host, options)
     const backend = await createLocalBackend({
@@ -46,7 +47,6 @@ export default definePlugin({
     })
 
     return {
-      policies: [announcementPolicy],
       handles: { [kinds.LiveStream]: announcementHandler(host, options) },
       onStored: { [kinds.Deletion]: react.deletion },
       jobs: {

@@ -20,7 +20,7 @@ import { api } from './api.ts'
 import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
 import { verifyLedger } from './ledger.ts'
-import { opener } from './open.ts'
+import { opener, refusedOpen } from './open.ts'
 import { paymentOptions } from './options.ts'
 import { cashier } from './pay.ts'
 import { creditRail } from './rails/credit.ts'
@@ -34,6 +34,7 @@ import { watcher } from './watch.ts'
 export default definePlugin({
   name: 'payment-stream',
   options: paymentOptions,
+  policies: () => [shapePolicy, payeePolicy],
   async setup(host, options) {
     const credit = creditRail(options.credit)
     const desk: Desk = { host, options, credit, rails: [credit] }
@@ -42,13 +43,13 @@ export default definePlugin({
     if (options.verifyAtStart) await auditLedger(host)
 
     return {
-      policies: [shapePolicy, payeePolicy],
       handles: {
         [kinds.StreamOpen]: count('open', opener(desk)),
         [kinds.StreamMoney]: count('money', cashier(desk)),
         [kinds.StreamClose]: count('close', closer(desk)),
       },
       onStored: { [kinds.LiveStream]: watch.announced, [kinds.Deletion]: watch.announced },
+      refused: { [kinds.StreamOpen]: (event, msg) => refusedOpen(event, msg, host.clock.now()) },
       jobs: { watch: watch.watch, forget: forgetter(desk) },
       routes: api(desk),
       info: () => ({ payment_rails: desk.rails.map(describeRail) }),

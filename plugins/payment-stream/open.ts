@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   describePrice,
+  type EventTemplate,
   isBelow,
   isPaid,
   type NostrEvent,
@@ -69,6 +70,22 @@ export function opener(desk: Desk) {
       return decisionOf(outcome)
     })
   }
+}
+
+/** The 5611 that says no, for a viewer whose OK was not ours to give (beside strfry). */
+export function refusedOpen(
+  event: NostrEvent,
+  msg: string,
+  nowMs: number,
+): EventTemplate | undefined {
+  const said = parseStreamOpen(event)
+  if (!said.ok) return undefined
+  const { id: session, streamId, viewer, address, asset = CREDIT } = said.value
+  const none = { maxReceive: 0n, freePreviewSeconds: 0, scale: 0, rails: [] }
+  return streamAcceptTemplate(
+    { session, streamId, viewer, address, status: 'rejected', asset, ...none, message: msg },
+    unixSeconds(nowMs),
+  )
 }
 
 /** Why the session cannot be opened, or what it is opened for. */

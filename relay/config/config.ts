@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { privateKinds } from '../../events/index.ts'
+import { childOptions } from '../child-plugin/options.ts'
 import { type ConfBlock, ConfError, type ConfValue, isBlock, parseTaoConf } from './taoconf.ts'
 
 const count = z.int().min(0)
@@ -42,6 +44,11 @@ const schema = z.object({
           enabled: z.boolean().default(true),
           /** The relay's public URL (wss://...): what AUTH events name, and what playback URLs begin with. */
           serviceUrl: z.string().default(''),
+          /** Kinds that only their author and `p` may read, with commas between; ours are always among them. */
+          restrictedReadKinds: z
+            .string()
+            .regex(/^\s*(\d+\s*(,\s*\d+\s*)*)?$/, 'needs kinds with commas between, "4,1059"')
+            .default(privateKinds.join(',')),
         })
         .prefault({}),
       info: z
@@ -66,6 +73,14 @@ const schema = z.object({
       negentropy: z
         .object({ enabled: z.boolean().default(true), maxSyncEvents: count.default(100_000) })
         .prefault({}),
+      /** A plugin program as strfry runs it, and what our relay adds to that (child-plugin/index.ts). */
+      writePolicy: z
+        .object({
+          plugin: z.string().default(''),
+          timeoutSeconds: z.number().min(0).default(10),
+          ...childOptions.omit({ timeoutSeconds: true }).shape,
+        })
+        .prefault({}),
       compression: z.object({ enabled: z.boolean().default(false) }).prefault({}),
     })
     .prefault({}),
@@ -84,12 +99,10 @@ const NOT_APPLICABLE = [
   'relay.numThreads',
   'relay.logging',
   'relay.filterValidation',
-  'relay.writePolicy',
   'relay.info.nips',
   'relay.info.self',
   'relay.info.privacy',
   'relay.compression.slidingWindow',
-  'relay.auth.restrictedReadKinds',
   'relay.auth.restrictReadToInvolvedPubkey',
 ]
 

@@ -35,8 +35,9 @@ export class Person {
     const relay = await Relay.connect(url)
     const person = new Person(relay, secret)
     relay.onauth = async template => finalizeEvent(template, secret)
-    // The challenge comes with the connection; give it a moment to arrive.
-    for (let i = 0; i < 50; i++) {
+    // The challenge comes with the connection; give it a moment to arrive. strfry sends it only once it is needed.
+    for (let i = 0; i < 100; i++) {
+      if (i === 25) relay.subscribe([{ kinds: [5650], '#p': [person.pubkey] }], {})
       try {
         await relay.auth(async template => finalizeEvent(template, secret))
         return person

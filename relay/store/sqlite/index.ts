@@ -17,7 +17,7 @@ import { startSearch } from './search.ts'
 import { searched } from './searched.ts'
 import { createWriter, type Work } from './writer.ts'
 
-const FILE = 'sluice.sqlite'
+export const FILE = 'sluice.sqlite'
 const EXPIRED_AT_ONCE = 500
 /** A search counts no further: what it finds is looked at one by one. */
 const MAX_COUNTED = 5000
@@ -227,11 +227,11 @@ function snapshotOf(db: Database) {
 
 const searches = ({ search }: Filter): boolean => search !== undefined
 
-const newestOf = (db: Database): number =>
+export const newestOf = (db: Database): number =>
   db.prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'").pluck().get() ?? 0
 
 /** All that can be read, on one connection. */
-function viewOf(db: Database, clock: Clock, newestSeq: () => number) {
+export function viewOf(db: Database, clock: Clock, newestSeq: () => number) {
   const { all, ...find } = queries(db, clock, newestSeq)
   const raw = db.prepare<[Buffer], string>('SELECT raw FROM event WHERE id = ?').pluck()
   const known = db.prepare<[Buffer], number>('SELECT 1 FROM event WHERE id = ?').pluck()

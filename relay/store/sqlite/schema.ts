@@ -107,9 +107,11 @@ export function migrate(db: Database): void {
   for (const [i, migration] of migrations.entries()) {
     if (i < version) continue
     db.transaction(() => {
+      // Another process (a plugin under strfry, the companion) may have been first.
+      if (Number(db.pragma('user_version', { simple: true })) > i) return
       if (typeof migration === 'string') db.exec(migration)
       else migration(db)
       db.pragma(`user_version = ${i + 1}`)
-    })()
+    }).immediate()
   }
 }

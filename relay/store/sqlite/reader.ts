@@ -1,0 +1,29 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../../plugins/plugin.ts'
+import type { Reader } from '../../../plugins/store.ts'
+import { openConnection } from './connection.ts'
+import { FILE, newestOf, viewOf } from './index.ts'
+import { migrate } from './schema.ts'
+
+/**
+ * Opens the store in the folder `dir` for reading alone, beside the process that writes it; an empty one is made
+ * where none is.
+ *
+ * @example
+ * const store = openSqliteReader({ dir: './sluice-db', clock: { now: Date.now } })
+ */
+export function openSqliteReader(options: {
+  dir: string
+  clock: Clock
+}): Reader & { close(): void } {
+  const path = join(options.dir, FILE)
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 })
+  const maker = openConnection(path, 'writer')
+  migrate(maker)
+  // Open before the maker closes: the last one to close a WAL database takes its files away.
+  const db = openConnection(path, 'reader')
+  const { event, events, get, list } = viewOf(db, options.clock, () => newestOf(db))
+  maker.close()
+  return { event, events, get, list, close: () => db.close() }
+}
