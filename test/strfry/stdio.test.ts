@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Event } from 'nostr-tools'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { childPlugin } from '../../relay/child-plugin/index.ts'
 import { connect, type Person, person, startRelay, type TestRelay } from '../harness.ts'
 import { freePorts, sourceLauncher, spawnStrfry, strfryPlugin, type Verdict } from './harness.ts'
 
@@ -98,6 +99,22 @@ test('one plugin file, unchanged: 200 events get the same verdicts in both relay
   assert.is(under.filter(({ action }) => action === 'accept').length, 90)
   assert.equal(plugin.log, [])
   assert.is(plugin.starts(), 1)
+})
+
+test('the same file as a child of our own relay: pipelined, with the same verdicts, and asked about reads', async context => {
+  const events = twoHundred(context)
+  const command = `STRFRY_CONFIG=${context.env.STRFRY_CONFIG} exec ${sourceLauncher(context.dir)}`
+  const child = childPlugin({ command, name: 'child', settings: { read: true } })
+  const relay = await startRelay({ plugins: [child] })
+  const client = await connect(relay.url)
+  for (const event of events) client.send(['EVENT', event])
+  const answers = await Promise.all(
+    events.map(({ id }) => client.next(([verb, of]) => verb === 'OK' && of === id, 60_000)),
+  )
+  assert.is(answers.filter(([, , accepted]) => accepted).length, 90)
+  assert.is((await client.req('all', { kinds: [1, 7, 1311] })).length, 90)
+  client.close()
+  await relay.stop()
 })
 
 test('the same under a real strfry, where STRFRY_BIN names one', async context => {
