@@ -1,23 +1,40 @@
 #!/usr/bin/env node
 import { grantCredit } from './sluice/credit.ts'
+import { exportEvents } from './sluice/export.ts'
+import { importEvents } from './sluice/import.ts'
 import { newPlugin } from './sluice/plugin.ts'
 
 const USAGE = `usage: sluice <command>
 
-  sluice credit grant <npub> <amount> --why <text> [--config FILE] [--set key=value] [--url http://...]
+  sluice credit grant <npub> <amount> --why <text> [--url http://...]
       gives a viewer prepaid credit; the relay must be running, its key is read from the db folder
-
   sluice plugin new <name> [--js]
-      writes a plugin and its test into this folder, and says how to load it`
+      writes a plugin and its test into this folder, and says how to load it
+  sluice import [FILE|-] [--no-verify] [--show-rejected]
+      puts events (JSON, one a line) into the database
+  sluice export [FILTER] [--since UNIX] [--until UNIX] [--reverse]
+      writes events to stdout, oldest first
 
-const [command, verb, ...rest] = process.argv.slice(2)
+each takes --config FILE and --set key=value, as the relay does, to find the relay's folder`
+
+/** Each gives what to print on stdout; throws the sentence for stderr. */
+const commands = new Map<string, (args: string[], env: NodeJS.ProcessEnv) => Promise<string>>([
+  ['credit grant', grantCredit],
+  ['plugin new', async (args, env) => newPlugin(args, process.cwd(), env)],
+  ['import', importEvents],
+  ['export', exportEvents],
+])
+
+const args = process.argv.slice(2)
+const words = args[0] === 'credit' || args[0] === 'plugin' ? 2 : 1
+const command = commands.get(args.slice(0, words).join(' '))
 try {
-  if (command === 'credit' && verb === 'grant') console.log(await grantCredit(rest, process.env))
-  else if (command === 'plugin' && verb === 'new')
-    console.log(newPlugin(rest, process.cwd(), process.env))
-  else {
+  if (command && !args.includes('--help')) {
+    const text = await command(args.slice(words), process.env)
+    if (text) console.log(text)
+  } else {
     console.log(USAGE)
-    process.exitCode = command === undefined || command === '--help' ? 0 : 2
+    process.exitCode = command || args.length === 0 || args[0] === '--help' ? 0 : 2
   }
 } catch (error) {
   console.error(`sluice: ${error instanceof Error ? error.message : error}`)
