@@ -3,6 +3,7 @@ import { grantCredit } from './sluice/credit.ts'
 import { exportEvents } from './sluice/export.ts'
 import { importEvents } from './sluice/import.ts'
 import { newPlugin } from './sluice/plugin.ts'
+import { syncWith } from './sluice/sync.ts'
 
 const USAGE = `usage: sluice <command>
 
@@ -14,6 +15,8 @@ const USAGE = `usage: sluice <command>
       puts events (JSON, one a line) into the database
   sluice export [FILTER] [--since UNIX] [--until UNIX] [--reverse]
       writes events to stdout, oldest first
+  sluice sync <wss://...> [--dir up|down|both] [--filter FILTER]
+      makes the database and another relay have the same events (NIP-77)
 
 each takes --config FILE and --set key=value, as the relay does, to find the relay's folder`
 
@@ -23,6 +26,7 @@ const commands = new Map<string, (args: string[], env: NodeJS.ProcessEnv) => Pro
   ['plugin new', async (args, env) => newPlugin(args, process.cwd(), env)],
   ['import', importEvents],
   ['export', exportEvents],
+  ['sync', syncWith],
 ])
 
 const args = process.argv.slice(2)
