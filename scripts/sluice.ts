@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { backUp } from './sluice/backup.ts'
 import { grantCredit } from './sluice/credit.ts'
 import { exportEvents } from './sluice/export.ts'
 import { importEvents } from './sluice/import.ts'
 import { newPlugin } from './sluice/plugin.ts'
+import { pruneEvents } from './sluice/prune.ts'
 import { syncWith } from './sluice/sync.ts'
 
 const USAGE = `usage: sluice <command>
@@ -17,6 +19,10 @@ const USAGE = `usage: sluice <command>
       writes events to stdout, oldest first
   sluice sync <wss://...> [--dir up|down|both] [--filter FILTER]
       makes the database and another relay have the same events (NIP-77)
+  sluice prune (--older-than 30d | --before UNIX) [--kinds 1,7] [--filter FILTER] [--dry-run]
+      takes old events out
+  sluice backup FILE
+      copies the database into a new file, while the relay runs, and checks the copy
 
 each takes --config FILE and --set key=value, as the relay does, to find the relay's folder`
 
@@ -27,6 +33,8 @@ const commands = new Map<string, (args: string[], env: NodeJS.ProcessEnv) => Pro
   ['import', importEvents],
   ['export', exportEvents],
   ['sync', syncWith],
+  ['prune', pruneEvents],
+  ['backup', backUp],
 ])
 
 const args = process.argv.slice(2)
