@@ -1,12 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { addressOf, kinds } from '../../events/index.ts'
 import { linesOf } from '../../scripts/sluice/lines.ts'
 import { progress } from '../../scripts/sluice/progress.ts'
 import { connect, person, spawnRelay } from '../harness.ts'
-import { folder, idsOf, jsonl, NOW, notes, parseLines, sluice } from './sluice.ts'
+import { fill, folder, idsOf, jsonl, NOW, notes, parseLines, sluice, stored } from './sluice.ts'
 
 const test = suite<{ dir: string; db: string }>('import and export')
 test.before.each(context => {
@@ -62,8 +63,7 @@ test('good lines are stored, the others are named by their lines and passed over
   const all = await sluice(db, ['import', '-', '--show-rejected'], jsonl([expired, ephemeral]))
   assert.match(all.stderr, 'line 1: it has expired')
   assert.match(all.stderr, 'line 2: kind 20001 is ephemeral')
-  const { stdout: out } = await sluice(db, ['export'])
-  assert.equal(idsOf(parseLines(out)), idsOf([first, third]))
+  assert.equal(idsOf(await stored(db)), idsOf([first, third]))
 })
 
 test('--no-verify believes ids and signatures, never shapes', async ({ db }) => {
@@ -78,7 +78,7 @@ test('--no-verify believes ids and signatures, never shapes', async ({ db }) => 
   assert.match(stderr, 'not verified')
   assert.match(stdout, '1 added')
   assert.match(stdout, 'line 2: tags needs a list of lists of texts')
-  assert.equal(parseLines((await sluice(db, ['export'])).stdout), [forged])
+  assert.equal(await stored(db), [forged])
 })
 
 test('replaced and deleted events do not come back', async ({ db }) => {
@@ -91,8 +91,7 @@ test('replaced and deleted events do not come back', async ({ db }) => {
   const lines = jsonl([newer, profile(NOW - 20), deletion, note])
   const { stdout } = await sluice(db, ['import'], lines)
   assert.match(stdout, '2 added, 0 duplicates, 1 older than what is stored, 1 deleted')
-  const left = parseLines((await sluice(db, ['export'])).stdout)
-  assert.equal(idsOf(left), idsOf([newer, deletion]))
+  assert.equal(idsOf(await stored(db)), idsOf([newer, deletion]))
   assert.is(addressOf(newer), `0:${author.pubkey}:`)
 })
 
@@ -104,7 +103,7 @@ test('an export put into another database exports the same bytes', async ({ dir,
     author.sign({ kind: 1, content: `${i}`, created_at: NOW - (i % 2) }),
   )
   const events = [...notes(40, author), wrap, ...crowd]
-  assert.match((await sluice(db, ['import'], jsonl(events))).stdout, `${'1,241'} added`)
+  await fill(db, events)
   const { stdout: out, stderr } = await sluice(db, ['export'])
   assert.match(stderr, '1,241 events exported')
   assert.equal(idsOf(parseLines(out)), idsOf(events))
@@ -114,7 +113,7 @@ test('an export put into another database exports the same bytes', async ({ dir,
     [...times].sort((a, b) => a - b),
   )
   const copy = join(dir, 'copy')
-  await sluice(copy, ['import'], out)
+  assert.match((await sluice(copy, ['import'], out)).stdout, '1,241 added')
   assert.is((await sluice(copy, ['export'])).stdout, out)
   const reversed = (await sluice(db, ['export', '--reverse'])).stdout
   assert.equal(parseLines(reversed), parseLines(out).reverse())
@@ -123,7 +122,7 @@ test('an export put into another database exports the same bytes', async ({ dir,
 test('export keeps to its filter and times', async ({ db }) => {
   const author = person()
   const events = [...notes(60, author), ...notes(10)]
-  await sluice(db, ['import'], jsonl(events))
+  await fill(db, events)
   const cases: [object, string[], (event: (typeof events)[0]) => boolean][] = [
     [{ kinds: [7] }, [], event => event.kind === 7],
     [
@@ -174,8 +173,7 @@ test('an import while the relay runs: its clients read what came, its writes go 
       (await client.req('mine', { authors: [author.pubkey] })).length,
       Math.min(mine.length, 500),
     )
-    const exported = parseLines((await sluice(db, ['export'])).stdout)
-    assert.equal(idsOf(exported), [...mine, ...idsOf(events)].sort())
+    assert.equal(idsOf(await stored(db)), [...mine, ...idsOf(events)].sort())
     assert.not.match(relay.stderr(), /error/)
     client.close()
   } finally {
@@ -198,7 +196,7 @@ test('what cannot work is one sentence and exit code 1', async ({ dir, db }) => 
     join(broken, 'sluice.sqlite'),
     'this is no database, however long it is '.repeat(50),
   )
-  await sluice(db, ['import', '/dev/null'])
+  await fill(db, [])
   await Promise.all([
     fails(
       ['import', join(dir, 'missing.jsonl')],
@@ -214,6 +212,22 @@ test('what cannot work is one sentence and exit code 1', async ({ dir, db }) => 
     fails(['export', '{"search":"x"}'], /search/),
     fails(['export', '--since', 'yesterday'], /--since needs unix seconds/),
   ])
+})
+
+test('a database of an older shape is left to the relay', async ({ db }) => {
+  await fill(db, notes(1))
+  const shape = (sql: string) => {
+    const database = new Database(join(db, 'sluice.sqlite'))
+    database.pragma(sql)
+    database.close()
+  }
+  shape('user_version = 1')
+  const { code, stderr } = await sluice(db, ['export'])
+  assert.is(code, 1)
+  assert.match(
+    stderr,
+    /cannot be opened: the database has shape 1, older than \d+: start this Sluice's/,
+  )
 })
 
 test('lines come whole from chunks of any size, and one that is too long is passed over', async () => {

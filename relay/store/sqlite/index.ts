@@ -38,12 +38,14 @@ export function openSqliteStore(options: {
   log: Logger
   /** NIP-62: does a `relay` tag with this value mean us? */
   vanishesHere?(relayTag: string): boolean
+  /** False: a database of an older shape is refused. Default true. */
+  upgrade?: boolean
 }): RelayStore {
   const { dir, clock, log } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const path = join(dir, DATABASE_FILE)
   const db = openConnection(path, 'writer')
-  migrate(db)
+  migrate(db, { upgrade: options.upgrade ?? true })
   syncDirectory(path)
   const reads = openConnection(path, 'reader')
 

@@ -5,7 +5,8 @@ import type { Scan } from '../store.ts'
 
 interface Row {
   created_at: number
-  id: Buffer
+  tie: number
+  seq: number
   raw: string
 }
 
@@ -28,26 +29,29 @@ export function scanVerb(db: Database, clock: { now(): number }) {
     const from = filter.ids ? 'event e' : 'event e INDEXED BY event_time'
     const rows = (place: string, order: string) =>
       db.prepare<Value[], Row>(
-        `SELECT e.created_at, e.id, e.raw FROM ${from} WHERE ${[place, ...where].join(' AND ')} ORDER BY ${order} LIMIT ?`,
+        `SELECT e.created_at, e.tie, e.seq, e.raw FROM ${from} WHERE ${[place, ...where].join(' AND ')} ORDER BY ${order} LIMIT ?`,
       )
-    const [after, later, byTime, byId] = oldestFirst
-      ? ['<', '>', 'e.created_at, e.id DESC', 'e.id DESC']
-      : ['>', '<', 'e.created_at DESC, e.id', 'e.id']
-    const sameSecond = rows(`e.created_at = ? AND e.id ${after} ?`, byId)
+    // `tie` orders a second's events as their ids do; `seq`, which is last in every index, tells equal ones apart.
+    const [after, later, byTime, byTie] = oldestFirst
+      ? ['<', '>', 'e.created_at, e.tie DESC, e.seq DESC', 'e.tie DESC, e.seq DESC']
+      : ['>', '<', 'e.created_at DESC, e.tie, e.seq', 'e.tie, e.seq']
+    const sameSecond = rows(`e.created_at = ? AND (e.tie, e.seq) ${after} (?, ?)`, byTie)
     const beyond = rows(`e.created_at ${later} ?`, byTime)
 
     async function* pages(): AsyncGenerator<readonly string[]> {
       let left = isImpossible(filter) ? 0 : (filter.limit ?? END_OF_TIME)
       let time = oldestFirst ? -1 : END_OF_TIME
-      let id: Buffer = Buffer.alloc(0)
+      let tie = 0
+      let seq = 0
       while (left > 0) {
         const size = Math.min(PAGE, left)
-        const page = sameSecond.all(time, id, ...params, size)
+        const page = sameSecond.all(time, tie, seq, ...params, size)
         if (page.length < size) page.push(...beyond.all(time, ...params, size - page.length))
         const last = page.at(-1)
         if (!last) return
         time = last.created_at
-        id = last.id
+        tie = last.tie
+        seq = last.seq
         left -= page.length
         yield page.map(row => row.raw)
       }
@@ -84,7 +88,7 @@ function conditions(filter: Filter, now: number): { where: string[]; params: Val
   if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
   for (const { letter, values } of tagConditions(filter))
     also(
-      `EXISTS (SELECT 1 FROM tag x WHERE x.key IN (${marks(values)}) AND x.created_at = e.created_at AND x.seq = e.seq)`,
+      `EXISTS (SELECT 1 FROM tag x WHERE x.key IN (${marks(values)}) AND x.created_at = e.created_at AND x.tie = e.tie AND x.seq = e.seq)`,
       ...values.map(value => letter + value),
     )
   return { where, params }
