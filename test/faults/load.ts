@@ -25,10 +25,10 @@ function nextEvent(): NostrEvent {
 }
 
 /**
- * Writes as fast as the relay answers, over several connections, and notes in `acknowledged` what it said OK true
- * to, in this process and not in the relay's. Ends by `stop`, or when the relay goes away.
+ * Writes as fast as the relay answers, over several connections, and notes in `acknowledged` (in this process, not in
+ * the relay's) what it said OK true to, and when (performance.now). Ends by `stop`, or when the relay goes away.
  */
-export async function startLoad(url: string, acknowledged: Set<string>) {
+export async function startLoad(url: string, acknowledged: Map<string, number>) {
   const sockets = await Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
       const ws = new WebSocket(url)
@@ -39,7 +39,7 @@ export async function startLoad(url: string, acknowledged: Set<string>) {
       ws.on('message', data => {
         const [type, id, ok] = JSON.parse(String(data))
         if (type !== 'OK') return
-        if (ok === true) acknowledged.add(id)
+        if (ok === true) acknowledged.set(id, performance.now())
         setImmediate(next)
       })
       ws.on('error', () => undefined)
@@ -62,7 +62,10 @@ export async function startLoad(url: string, acknowledged: Set<string>) {
 }
 
 /** Waits until there are `count`; throws when that takes too long. */
-export async function grownTo(acknowledged: ReadonlySet<string>, count: number): Promise<void> {
+export async function grownTo(
+  acknowledged: ReadonlyMap<string, number>,
+  count: number,
+): Promise<void> {
   for (let waited = 0; acknowledged.size < count; waited += 10) {
     if (waited > 20_000) throw new Error(`the relay acknowledged ${acknowledged.size} events only`)
     await sleep(10)
