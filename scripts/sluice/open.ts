@@ -58,7 +58,7 @@ export function openDatabase(
       dir,
       clock: { now: Date.now },
       log: toolLog,
-      upgrade: false,
+      guest: true,
       vanishesHere: tag =>
         tag === 'ALL_RELAYS' || publicUrls(config, config.relay.port).isOurs(tag),
     })

@@ -48,7 +48,7 @@ export async function sluice(db: string, args: string[], input = '') {
 export const folder = (): string => mkdtempSync(join(tmpdir(), 'sluice-tools-'))
 
 async function withStore<T>(dir: string, use: (store: RelayStore) => Promise<T>): Promise<T> {
-  const store = openSqliteStore({ dir, clock: { now: Date.now }, log: silent })
+  const store = openSqliteStore({ dir, clock: { now: Date.now }, log: silent, guest: true })
   try {
     return await use(store)
   } finally {

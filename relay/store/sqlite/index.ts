@@ -38,14 +38,17 @@ export function openSqliteStore(options: {
   log: Logger
   /** NIP-62: does a `relay` tag with this value mean us? */
   vanishesHere?(relayTag: string): boolean
-  /** False: a database of an older shape is refused. Default true. */
-  upgrade?: boolean
+  /**
+   * True for a tool beside the relay: the search index is left to the relay (it takes in what the tool stored), and a
+   * database of an older shape is refused, not changed under a relay that runs.
+   */
+  guest?: boolean
 }): RelayStore {
   const { dir, clock, log } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const path = join(dir, DATABASE_FILE)
   const db = openConnection(path, 'writer')
-  migrate(db, { upgrade: options.upgrade ?? true })
+  migrate(db, { upgrade: !options.guest })
   syncDirectory(path)
   const reads = openConnection(path, 'reader')
 
@@ -88,6 +91,7 @@ export function openSqliteStore(options: {
   const search = startSearch({
     dir,
     database: path,
+    takesIn: !options.guest,
     onError: error =>
       log.error({ cause: String(error) }, 'the search index failed, it is started anew'),
   })
