@@ -110,7 +110,7 @@ export function eventProblem(value: object): string | undefined {
  * JSON.parse takes the last of duplicate keys, and reads 1.7e9 and -0 as integers. A text that says the same
  * again when it is written out has none of that; any other is looked at closely here.
  */
-function textProblem(text: string): string | undefined {
+export function textProblem(text: string): string | undefined {
   const objects: (Set<string> | undefined)[] = []
   const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]]|:/g
   let last = ''

@@ -4,15 +4,9 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { privateKinds } from '../events/index.ts'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
-import { proofOfWork } from '../policies/proof-of-work.ts'
-import { protectedEvents } from '../policies/protected.ts'
-import { restrictedKinds } from '../policies/restricted-kinds.ts'
-import { sizeLimits } from '../policies/size-limits.ts'
-import { timeWindow } from '../policies/time-window.ts'
 import { writePolicyPlugins } from './child-plugin/write-policy.ts'
-import type { Config, LoadedConfig } from './config/config.ts'
+import type { LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
 import { createHttp } from './http.ts'
@@ -20,6 +14,7 @@ import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
 import { judge } from './judge.ts'
 import { importPlugin } from './loader.ts'
+import { ownPolicies } from './own-policies.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
@@ -188,28 +183,6 @@ export async function startRelay(options: {
     },
   }
 }
-
-/** What every relay decides before any plugin is asked; cheap first. */
-const ownPolicies = ({ events, relay }: Config) => [
-  sizeLimits({
-    maxEventBytes: events.maxEventSize,
-    maxTags: events.maxNumTags,
-    maxTagBytes: events.maxTagValSize,
-  }),
-  timeWindow({
-    maxAgeSeconds: events.rejectEventsOlderThanSeconds,
-    maxEphemeralAgeSeconds: events.rejectEphemeralEventsOlderThanSeconds,
-    maxAheadSeconds: events.rejectEventsNewerThanSeconds,
-  }),
-  proofOfWork({ minDifficulty: events.minPowDifficulty }),
-  protectedEvents(),
-  restrictedKinds({
-    kinds: [...new Set([...privateKinds, ...kindList(relay.auth.restrictedReadKinds)])],
-  }),
-]
-
-const kindList = (text: string): number[] =>
-  text.split(',').flatMap(kind => (kind.trim() === '' ? [] : [Number(kind)]))
 
 /** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
 export function clientAddress(header: string) {

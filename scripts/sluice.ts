@@ -1,28 +1,56 @@
 #!/usr/bin/env node
+import { backUp } from './sluice/backup.ts'
 import { runCompanion } from './sluice/companion.ts'
 import { grantCredit } from './sluice/credit.ts'
+import { exportEvents } from './sluice/export.ts'
+import { importEvents } from './sluice/import.ts'
 import { newPlugin } from './sluice/plugin.ts'
+import { pruneEvents } from './sluice/prune.ts'
+import { syncWith } from './sluice/sync.ts'
 
 const USAGE = `usage: sluice <command>
 
-  sluice credit grant <npub> <amount> --why <text> [--config FILE] [--set key=value] [--url http://...]
+  sluice credit grant <npub> <amount> --why <text> [--url http://...]
       gives a viewer prepaid credit; the relay must be running, its key is read from the db folder
-
   sluice plugin new <name> [--js]
       writes a plugin and its test into this folder, and says how to load it
-
   sluice companion --relay ws://127.0.0.1:7777 [--config FILE] [--set key=value]
-      runs the plugins' reactions (media, payments, grants, playback) beside a strfry`
+      runs the plugins' reactions (media, payments, grants, playback) beside a strfry
+  sluice import [FILE|-] [--no-verify] [--show-rejected]
+      puts events (JSON, one a line) into the database
+  sluice export [FILTER] [--since UNIX] [--until UNIX] [--reverse]
+      writes events to stdout, oldest first
+  sluice sync <wss://...> [--dir up|down|both] [--filter FILTER]
+      makes the database and another relay have the same events (NIP-77)
+  sluice prune (--older-than 30d | --before UNIX) [--kinds 1,7] [--filter FILTER] [--dry-run]
+      takes old events out
+  sluice backup FILE
+      copies the database into a new file, while the relay runs, and checks the copy
 
-const [command, verb, ...rest] = process.argv.slice(2)
+each takes --config FILE and --set key=value, as the relay does, to find the relay's folder`
+
+/** Each may give a text for stdout; throws the sentence for stderr. */
+const commands = new Map<string, (args: string[], env: NodeJS.ProcessEnv) => Promise<unknown>>([
+  ['credit grant', grantCredit],
+  ['plugin new', async (args, env) => newPlugin(args, process.cwd(), env)],
+  ['import', importEvents],
+  ['export', exportEvents],
+  ['sync', syncWith],
+  ['prune', pruneEvents],
+  ['backup', backUp],
+  ['companion', runCompanion],
+])
+
+const args = process.argv.slice(2)
+const words = args[0] === 'credit' || args[0] === 'plugin' ? 2 : 1
+const command = commands.get(args.slice(0, words).join(' '))
 try {
-  if (command === 'credit' && verb === 'grant') console.log(await grantCredit(rest, process.env))
-  else if (command === 'plugin' && verb === 'new')
-    console.log(newPlugin(rest, process.cwd(), process.env))
-  else if (command === 'companion') await runCompanion(process.argv.slice(3), process.env)
-  else {
+  if (command && !args.includes('--help')) {
+    const text = await command(args.slice(words), process.env)
+    if (typeof text === 'string' && text) console.log(text)
+  } else {
     console.log(USAGE)
-    process.exitCode = command === undefined || command === '--help' ? 0 : 2
+    process.exitCode = command || args.length === 0 || args[0] === '--help' ? 0 : 2
   }
 } catch (error) {
   console.error(`sluice: ${error instanceof Error ? error.message : error}`)

@@ -35,6 +35,17 @@ export interface CountResult {
   readonly hll?: string
 }
 
+/** A walk over everything that a filter matches, in memory that does not grow with it. */
+export interface Scan {
+  /** How many there are, bounded by the filter's `limit`. */
+  total(): Awaitable<number>
+  /**
+   * JSON texts, newest first (equal times by lowest id), or exactly the other way round. What is stored
+   * meanwhile may be among them or not; nothing comes twice.
+   */
+  readonly pages: AsyncIterable<readonly string[]>
+}
+
 /** A job as the runner takes it. */
 export interface Job {
   readonly id: number
@@ -81,6 +92,8 @@ export interface RelayStore extends Store {
     filters: readonly Filter[],
     options: { visibility?: Visibility; max: number },
   ): Awaitable<{ createdAt: number; id: string }[] | undefined>
+  /** For the operator's tools: all matches, private kinds too; `search` is not looked at. */
+  scan(filter: Filter, options: { oldestFirst?: boolean }): Scan
   /** Called with durable events, in seq order, each once. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): void
   readonly jobs: Jobs
@@ -90,7 +103,7 @@ export interface RelayStore extends Store {
   jobsFor(wanted: (kind: number) => readonly Wanted[]): void
   /** Takes out what NIP-40 says is over at `now` (s); returns how many. */
   removeExpired(now: number): Promise<number>
-  /** A consistent copy of the database at `path`, while writes go on. */
+  /** A consistent, checked copy of the database in the new file `path`, while writes go on. */
   backup(path: string): Promise<void>
   close(): Promise<void>
 }

@@ -6,18 +6,21 @@ import type { Clock, Logger } from '../../../plugins/plugin.ts'
 import type { Awaitable, JobRequest, PutOutcome, Store, Tx } from '../../../plugins/store.ts'
 import { endOfTurn } from '../../end-of-turn.ts'
 import type { Job, RelayStore, StoredEvent, Wanted } from '../store.ts'
+import { backupDatabase } from './backup.ts'
 import { startCheckpointer } from './checkpointer.ts'
 import { openConnection, syncDirectory } from './connection.ts'
 import { documentReads, documentWrites } from './documents.ts'
 import { eventVerbs, expiredIds } from './events.ts'
 import { jobVerbs } from './jobs.ts'
 import { queries } from './query.ts'
+import { scanVerb } from './scan.ts'
 import { migrate } from './schema.ts'
 import { startSearch } from './search.ts'
 import { searched } from './searched.ts'
 import { createWriter, type Work } from './writer.ts'
 
-export const FILE = 'sluice.sqlite'
+/** The database's name in its folder. */
+export const DATABASE_FILE = 'sluice.sqlite'
 const EXPIRED_AT_ONCE = 500
 /** A search counts no further: what it finds is looked at one by one. */
 const MAX_COUNTED = 5000
@@ -35,12 +38,17 @@ export function openSqliteStore(options: {
   log: Logger
   /** NIP-62: does a `relay` tag with this value mean us? */
   vanishesHere?(relayTag: string): boolean
+  /**
+   * True for a tool beside the relay: the search index is left to the relay (it takes in what the tool stored), and a
+   * database of an older shape is refused, not changed under a relay that runs.
+   */
+  guest?: boolean
 }): RelayStore {
   const { dir, clock, log } = options
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const path = join(dir, FILE)
+  const path = join(dir, DATABASE_FILE)
   const db = openConnection(path, 'writer')
-  migrate(db)
+  migrate(db, { upgrade: !options.guest })
   syncDirectory(path)
   const reads = openConnection(path, 'reader')
 
@@ -83,6 +91,7 @@ export function openSqliteStore(options: {
   const search = startSearch({
     dir,
     database: path,
+    takesIn: !options.guest,
     onError: error =>
       log.error({ cause: String(error) }, 'the search index failed, it is started anew'),
   })
@@ -162,6 +171,7 @@ export function openSqliteStore(options: {
           }))
         : outside().count(filters, visibility, max),
     items: (filters, { visibility, max }) => outside().items(filters, visibility, max),
+    scan: scanVerb(reads, clock),
     onCommit: listener => commitListeners.push(listener),
     jobs: {
       claim: jobs.claim,
@@ -186,9 +196,7 @@ export function openSqliteStore(options: {
       }
       return removed
     },
-    async backup(target) {
-      await reads.backup(target)
-    },
+    backup: target => backupDatabase(path, target),
     async close() {
       await writer.close()
       await Promise.all([checkpointer.close(), search.close()])

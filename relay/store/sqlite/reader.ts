@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../../plugins/plugin.ts'
 import type { Reader } from '../../../plugins/store.ts'
 import { openConnection } from './connection.ts'
-import { FILE, newestOf, viewOf } from './index.ts'
+import { DATABASE_FILE, newestOf, viewOf } from './index.ts'
 import { migrate } from './schema.ts'
 
 /**
@@ -17,10 +17,10 @@ export function openSqliteReader(options: {
   dir: string
   clock: Clock
 }): Reader & { close(): void } {
-  const path = join(options.dir, FILE)
+  const path = join(options.dir, DATABASE_FILE)
   mkdirSync(options.dir, { recursive: true, mode: 0o700 })
   const maker = openConnection(path, 'writer')
-  migrate(maker)
+  migrate(maker, { upgrade: true })
   // Open before the maker closes: the last one to close a WAL database takes its files away.
   const db = openConnection(path, 'reader')
   const { event, events, get, list } = viewOf(db, options.clock, () => newestOf(db))

@@ -97,12 +97,19 @@ const migrations: readonly (string | ((db: Database) => void))[] = [
 /** The first 48 bits of an event's id. */
 export const tieOf = (id: Buffer): number => id.readUIntBE(0, 6)
 
-/** Brings the database to the newest shape; a database from a newer Sluice is refused. */
-export function migrate(db: Database): void {
+/**
+ * Brings the database to the newest shape; a database from a newer Sluice is refused. Without `upgrade` so is an older
+ * one: a tool must not change it under a relay that runs.
+ */
+export function migrate(db: Database, { upgrade }: { upgrade: boolean }): void {
   const version = Number(db.pragma('user_version', { simple: true }))
   if (version > migrations.length)
     throw new Error(
       `the database has shape ${version}, this Sluice knows ${migrations.length}: start a newer one`,
+    )
+  if (!upgrade && version > 0 && version < migrations.length)
+    throw new Error(
+      `the database has shape ${version}, older than ${migrations.length}: start this Sluice's relay once, it brings it up to date`,
     )
   for (const [i, migration] of migrations.entries()) {
     if (i < version) continue

@@ -34,15 +34,17 @@ type Answer = { id: number; seqs?: number[]; error?: string }
  * index that is lost or broken is made anew. It may name events that are gone.
  *
  * @example
- * const search = startSearch({ dir, database: join(dir, 'sluice.sqlite'), onError })
+ * const search = startSearch({ dir, database: join(dir, 'sluice.sqlite'), takesIn: true, onError })
  * await search.find('"live" "coding"', 100, 0) // seqs, best first
  */
 export function startSearch(options: {
   dir: string
   database: string
+  /** False: the index is not kept up here, another process does. */
+  takesIn: boolean
   onError(error: Error): void
 }) {
-  const { dir, database, onError } = options
+  const { dir, database, takesIn, onError } = options
   const waiting = new Map<number, { resolve(seqs: number[]): void; reject(error: Error): void }>()
   let worker: Worker | undefined
   let gone: Promise<void> | undefined
@@ -68,7 +70,7 @@ export function startSearch(options: {
 
   // A store that lives for a moment needs no thread.
   const first = setTimeout(() => {
-    worker ??= start()
+    if (takesIn) worker ??= start()
   }, EVERY_MS)
 
   return {
