@@ -18,6 +18,7 @@ export const kinds = {
   AccessGrant: 5650,
   QualityRequest: 5651,
   MuteList: 10000,
+  IlpPeerInfo: 10032,
   Auth: 22242,
   HttpAuth: 27235,
   LiveStream: 30311,
