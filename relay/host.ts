@@ -23,6 +23,7 @@ export function pluginHost(options: {
   dataDir: string
   urls: Host['urls']
   loaded: LoadedConfig
+  admit: Host['admit']
   /** Passes an event on that is not stored. */
   broadcast(event: NostrEvent): void
 }) {
@@ -39,6 +40,7 @@ export function pluginHost(options: {
       clock,
       log: withPlugin(options.log, plugin),
       metrics,
+      admit: options.admit,
       sign: signer.sign,
       async publish(template) {
         const event = signer.sign(template)
@@ -80,6 +82,7 @@ export function pluginHost(options: {
 export function combine(plugins: readonly LoadedPlugin[]) {
   const handles = new Map<number, NonNullable<Hooks['handles']>[number]>()
   const wanted = new Map<number, Wanted[]>()
+  const sockets = new Map<string, NonNullable<Hooks['sockets']>[string]>()
   for (const { name, hooks } of plugins) {
     for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
       if (handles.has(Number(kind)))
@@ -90,9 +93,15 @@ export function combine(plugins: readonly LoadedPlugin[]) {
       const when = typeof reaction === 'function' ? undefined : reaction.when
       wanted.set(Number(kind), [...(wanted.get(Number(kind)) ?? []), { plugin: name, when }])
     }
+    for (const [path, serve] of Object.entries(hooks.sockets ?? {})) {
+      if (sockets.has(path))
+        throw new Error(`plugin ${name}: ${path} is served by another plugin already`)
+      sockets.set(path, serve)
+    }
   }
   return {
     handles,
+    sockets,
     policies: plugins.flatMap(({ hooks }): readonly Policy[] => hooks.policies ?? []),
     jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
     info: () => Object.assign({}, ...plugins.map(({ hooks }) => hooks.info?.() ?? {})),

@@ -10,6 +10,7 @@ import { protectedEvents } from '../policies/protected.ts'
 import { restrictedKinds } from '../policies/restricted-kinds.ts'
 import { sizeLimits } from '../policies/size-limits.ts'
 import { timeWindow } from '../policies/time-window.ts'
+import { admitter } from './admit.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
@@ -18,6 +19,7 @@ import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
 import { judge } from './judge.ts'
 import { importPlugin } from './loader.ts'
+import { pluginSockets } from './plugin-sockets.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
@@ -83,6 +85,7 @@ export async function startRelay(options: {
   // 2. Plugins.
   const plugins: LoadedPlugin[] = []
   let relay: Relay | undefined
+  let admit: ReturnType<typeof admitter> | undefined
   const setUp = pluginHost({
     store,
     signer,
@@ -91,20 +94,27 @@ export async function startRelay(options: {
     dataDir,
     loaded,
     urls: known,
+    admit(value, ctx) {
+      if (!admit) throw new Error('events are admitted once the plugins are set up')
+      return admit(value, ctx)
+    },
     broadcast: event => relay?.broadcast(event),
   })
   const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
   for (const plugin of found) plugins.push(await setUp.setup(plugin))
   const together = combine(plugins)
   store.jobsFor(together.jobsFor)
+  const judges = judge([...ownPolicies(config), ...together.policies], {
+    deadlineMs: POLICY_DEADLINE_MS,
+    log,
+  })
+  const verify = signatureVerifier(curve)
+  admit = admitter({ judge: judges, verify })
   relay = createRelay({
     store,
-    judge: judge([...ownPolicies(config), ...together.policies], {
-      deadlineMs: POLICY_DEADLINE_MS,
-      log,
-    }),
+    judge: judges,
     handles: together.handles,
-    verify: signatureVerifier(curve),
+    verify,
     isOurUrl: url => known().isOurs(url),
     limits: {
       maxFilters: config.relay.maxReqFilterSize,
@@ -138,7 +148,8 @@ export async function startRelay(options: {
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
     getRequestListener(app.fetch),
   )
-  const sockets = serveSockets({ server, relay, config, ipOf })
+  const lent = pluginSockets({ config, ipOf, paths: together.sockets })
+  const sockets = serveSockets({ server, relay, config, ipOf, takenByPlugin: lent.take })
   new Gauge({
     name: 'sluice_connections',
     help: 'Open WebSocket connections',
@@ -171,10 +182,11 @@ export async function startRelay(options: {
       ready = false
       clearInterval(sweep)
       const closed = new Promise<void>(done => server.close(() => done()))
+      lent.drain()
       await sockets.drain()
       await jobs.close()
       for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
-      await sockets.close()
+      await Promise.all([sockets.close(), lent.close()])
       server.closeAllConnections()
       await closed
       await store.close()

@@ -36,7 +36,8 @@ export function api(desk: Desk) {
     const auth = signer(c, 'GET', '/api/v1/balance')
     if (!auth.ok) return c.json({ error: auth.msg }, 401)
     const account = `viewer:${auth.pubkey}`
-    await host.store.transaction(tx => credit.welcome(tx, auth.pubkey, host.clock.now()))
+    if (credit)
+      await host.store.transaction(tx => credit.welcome(tx, auth.pubkey, host.clock.now()))
     const balances: Record<string, string> = {}
     for (const { asset } of desk.rails)
       balances[asset] = String(await balanceOf(host.store, asset, account))
@@ -45,6 +46,7 @@ export function api(desk: Desk) {
   }
 
   async function grant(c: Context): Promise<Response> {
+    if (!credit) return c.json({ error: 'this relay gives no credit, its rails are others' }, 404)
     const text = await c.req.text()
     if (text.length > MAX_BODY) return c.json({ error: 'the body is too long' }, 413)
     const auth = signer(c, 'POST', '/api/v1/credits', text)
