@@ -62,15 +62,15 @@ export class IlpSession {
     return this.#standing
   }
 
-  /** True when the outcome of the last packet is not known. */
+  /** True when the payee's side of the last packet is not known. */
   get uncertain(): boolean {
     return this.#uncertain
   }
 
   /**
    * Pays `amount` more and gives the receipt. `minReceive` is the least that may arrive (the whole amount unless hops are
-   * to be paid from it), `send` what the first hop is given, in its own unit. Throws `IlpRejected` (nothing was paid) or
-   * `IlpUncertain`; after that one, the next call asks the payee first.
+   * to be paid from it), `send` what the first hop is given, in its own unit. Throws `IlpRejected` (this side has paid nothing) or
+   * `IlpUncertain`; where the payee's side is not known, the next call asks it first.
    *
    * Example: `await session.pay(1000n, { minReceive: 990n })`.
    */
@@ -158,7 +158,8 @@ export class IlpSession {
     const reply = await this.#packet(event, amount, condition).catch(error => {
       throw this.#doubt(error)
     })
-    if (reply.type === 'reject') this.#learn(reply.data)
+    // A REJECT without the payee's word costs nothing, but a hop may have said it after the payee had taken the money.
+    if (reply.type === 'reject') this.#uncertain = !this.#learn(reply.data)
     return orRejected(reply)
   }
 
