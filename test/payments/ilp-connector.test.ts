@@ -1,15 +1,11 @@
 /**
  * Interledger for real: a sender, the npm connector, a hop that may cheat and the relay, each a process of its own.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import * as Ilp from 'ilp-packet'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -19,9 +15,15 @@ import { announce, Person } from '../flows/independent.ts'
 import { person, type RelayProcess, spawnRelay } from '../harness.ts'
 import { silent } from '../relay/naive.ts'
 import { ADDRESS, HUB_TOKEN, ilpSettings } from './ilp.ts'
+import {
+  type Child,
+  type Hop,
+  SENDER_TOKEN,
+  start,
+  startConnector,
+  startHop,
+} from './ilp-processes.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const SENDER_TOKEN = 'sender-token-0123456789'
 /** The connector wants two seconds of a packet's time for itself. */
 const TIMEOUT_MS = 6000
 
@@ -30,7 +32,7 @@ interface World {
   relay: RelayProcess
   self: string
   address: string
-  hop: Child & { url: string; tell(path: string, body?: string): Promise<Buffer> }
+  hop: Hop
   connectors: Child[]
   /** Where a payer reaches the connector: with the hop behind it, and with the relay's BTP behind it. */
   viaHop: string
@@ -39,11 +41,6 @@ interface World {
   /** Credited in all, by session. */
   expected: bigint
 }
-interface Child {
-  process: ChildProcess
-  stop(): Promise<void>
-}
-
 const test = suite<World>('ilp: sender, connector, hop and relay')
 
 test.before(async world => {
@@ -236,87 +233,6 @@ async function sender(world: World, url: string) {
       }
     },
   }
-}
-
-function start(args: string[], env: NodeJS.ProcessEnv = {}): Child {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdio: ['pipe', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'],
-  })
-  const exited = once(child, 'exit')
-  return {
-    process: child,
-    async stop() {
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
-
-async function startHop(upstream: string, token: string): Promise<World['hop']> {
-  const child = start(['--import', 'tsx', 'test/payments/ilp-hop-child.ts', upstream, token])
-  const { stdout } = child.process
-  if (!stdout) throw new Error('the hop has no stdout')
-  const { value: url } = await createInterface({ input: stdout })[Symbol.asyncIterator]().next()
-  const tell = async (path: string, body = '') =>
-    Buffer.from(await (await fetch(`${url}${path}`, { method: 'POST', body })).arrayBuffer())
-  return { ...child, url, tell }
-}
-
-/** The npm connector `test.hub` with two children: `payer` over HTTP, and `sluice` over the given plugin. */
-async function startConnector(to: {
-  plugin: string
-  url: string
-}): Promise<Child & { url: string }> {
-  const port = await freePort()
-  const account = { relation: 'child', assetCode: 'USD', assetScale: 6 }
-  const outgoing = { url: to.url, staticToken: HUB_TOKEN }
-  const incoming = (port: number) => ({ port, staticToken: SENDER_TOKEN })
-  const accounts = {
-    payer: {
-      ...account,
-      plugin: 'ilp-plugin-http',
-      options: { incoming: incoming(port), outgoing: { ...outgoing, url: 'http://127.0.0.1:9' } },
-    },
-    sluice: {
-      ...account,
-      plugin: to.plugin,
-      options:
-        to.plugin === 'ilp-plugin-btp'
-          ? { server: to.url }
-          : { incoming: incoming(await freePort()), outgoing },
-    },
-  }
-  const child = start(['node_modules/ilp-connector/dist/index.js'], {
-    CONNECTOR_ENV: 'test',
-    CONNECTOR_ILP_ADDRESS: 'test.hub',
-    CONNECTOR_BACKEND: 'one-to-one',
-    CONNECTOR_SPREAD: '0',
-    CONNECTOR_STORE: 'memory',
-    CONNECTOR_ACCOUNTS: JSON.stringify(accounts),
-  })
-  child.process.stdout?.resume()
-  const url = `http://127.0.0.1:${port}`
-  for (let tries = 0; ; tries++) {
-    const up = await fetch(url).then(
-      response => response.ok,
-      () => false,
-    )
-    if (up) return { ...child, url }
-    assert.ok(tries < 200, 'the connector does not listen')
-    await sleep(100)
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || !address) throw new Error('no port')
-  return address.port
 }
 
 test.run()
