@@ -1,5 +1,4 @@
 import type { Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import {
   decodeIlpPacket,
@@ -43,16 +42,19 @@ export function ilpRoutes(receive: IlpReceiver, peers: Peers) {
     const token = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     return token === undefined ? undefined : peers(token)
   }
-  const unknown = (c: HttpContext) =>
-    c.json({ error: 'this needs the bearer token of a peer of this relay' }, 401)
-  const limit = bodyLimit({
-    maxSize: MAX_BODY,
-    onError: c => c.json({ error: 'a packet carries at most 32767 bytes of data' }, 413),
-  })
 
-  async function packet(c: HttpContext): Promise<Response> {
+  /** Who sends it, and that its body has a bound: hono's own limit builds a stream for each request. */
+  async function gate(c: HttpContext, answer: (peer: Peer) => Promise<Response>) {
     const peer = peerOf(c)
-    if (!peer) return unknown(c)
+    if (!peer) return c.json({ error: 'this needs the bearer token of a peer of this relay' }, 401)
+    const length = Number(c.req.header('content-length') ?? Number.NaN)
+    if (Number.isNaN(length)) return c.json({ error: 'this needs a Content-Length' }, 411)
+    if (length > MAX_BODY)
+      return c.json({ error: 'a packet carries at most 32767 bytes of data' }, 413)
+    return answer(peer)
+  }
+
+  async function packet(c: HttpContext, peer: Peer): Promise<Response> {
     const read = decodeIlpPacket(new Uint8Array(await c.req.arrayBuffer()))
     if (!read.ok) return c.json({ error: read.msg }, 400)
     if (read.value.type !== 'prepare')
@@ -64,9 +66,7 @@ export function ilpRoutes(receive: IlpReceiver, peers: Peers) {
     })
   }
 
-  async function json(c: HttpContext): Promise<Response> {
-    const peer = peerOf(c)
-    if (!peer) return unknown(c)
+  async function json(c: HttpContext, peer: Peer): Promise<Response> {
     const said = handed.safeParse(await c.req.json().catch(() => undefined))
     if (!said.success) {
       const [issue] = said.error.issues
@@ -79,9 +79,9 @@ export function ilpRoutes(receive: IlpReceiver, peers: Peers) {
   }
 
   return (app: RelayHttp): void => {
-    app.post('/ilp', limit, packet)
-    app.post('/handle-packet', limit, json)
-    app.post('/handle-payment', limit, json)
+    app.post('/ilp', c => gate(c, peer => packet(c, peer)))
+    for (const path of ['/handle-packet', '/handle-payment'])
+      app.post(path, c => gate(c, peer => json(c, peer)))
   }
 }
 

@@ -42,6 +42,7 @@ export function ilpRail(
       const id = `ilp:${carried.id}`
       if (!(await post(tx, { id, asset, at, memo: 'packet', entries })))
         return no('this packet was credited before')
+      if (amount <= carried.amount) return { ok: true }
     }
     const holds = await balanceOf(tx, asset, account)
     if (amount <= holds) return { ok: true }

@@ -90,7 +90,7 @@ export function ilpReceiver(
       const said = readCarried(packet.data)
       if (!said.ok) throw new Rejected(ilpCodes.invalidPacket, said.msg)
       encoding = said.value.encoding
-      const ctx = contextFor(packet, ip)
+      const ctx = contextFor(ip)
       const admitted = await host.admit(said.value.value, ctx)
       if (!admitted.ok) throw new Rejected(codeOfAdmission(admitted.msg), admitted.msg)
       const { fulfillment, answer } = await answerTo(admitted.event, packet, peer, ctx)
@@ -120,15 +120,11 @@ export function ilpReceiver(
       )
   }
 
-  function contextFor({ expiresAt }: Incoming, ip: string): PolicyContext {
-    const nowMs = host.clock.now()
-    const ms = Math.min(Math.max((expiresAt ?? nowMs + 30_000) - nowMs, 0), 30_000)
-    return {
-      source: { type: isIPv6(ip) ? 'IP6' : 'IP4', info: ip },
-      authed: [],
-      receivedAt: unixSeconds(nowMs),
-      signal: AbortSignal.timeout(ms),
-    }
+  function contextFor(ip: string): PolicyContext {
+    const source = { type: isIPv6(ip) ? 'IP6' : 'IP4', info: ip } as const
+    // Nothing aborts it: policies have deadlines of their own, and a payment is decided in one transaction.
+    const { signal } = new AbortController()
+    return { source, authed: [], receivedAt: unixSeconds(host.clock.now()), signal }
   }
 
   type Answered = { fulfillment: Buffer; answer: NostrEvent }
