@@ -106,7 +106,7 @@ export function btpServer(receive: IlpReceiver, peers: Peers, now: () => number)
 
     function authenticate({ type, requestId, parts }: BtpMessage): void {
       const token = parts.find(part => part.name === 'auth_token')
-      peer = type === MESSAGE && token ? peers(Buffer.from(token.data).toString()) : undefined
+      peer = type === MESSAGE && token ? peers.of(Buffer.from(token.data).toString()) : undefined
       if (!peer) {
         socket.send(btpError(requestId, 'this is not the token of a peer', now()))
         return socket.close(1008, 'not authenticated')

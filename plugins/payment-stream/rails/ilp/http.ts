@@ -40,7 +40,7 @@ const handed = z.object({
 export function ilpRoutes(receive: IlpReceiver, peers: Peers) {
   const peerOf = (c: HttpContext): Peer | undefined => {
     const token = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-    return token === undefined ? undefined : peers(token)
+    return token === undefined ? undefined : peers.of(token)
   }
 
   /** Who sends it, and that its body has a bound: hono's own limit builds a stream for each request. */

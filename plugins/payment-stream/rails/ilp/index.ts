@@ -7,6 +7,7 @@ import { btpServer } from './btp.ts'
 import { ilpRoutes } from './http.ts'
 import { loadPeers } from './peers.ts'
 import { type IlpReceiver, ilpReceiver, type Takers } from './receiver.ts'
+import { settlementRoutes } from './settlements.ts'
 
 /** What the ilp rail adds to the plugin: its endpoints and its announcement. Nothing where the rail is off. */
 export function ilpHooks(
@@ -18,9 +19,14 @@ export function ilpHooks(
   if (!ilp) return { sockets: {}, routes: () => undefined, start }
   const peers = loadPeers(join(host.dataDir, 'ilp.peers'), process.env)
   const receive = counted(desk, ilpReceiver(desk, ilp, desk.options.ilp, take))
+  const packets = ilpRoutes(receive, peers)
+  const settlements = settlementRoutes(desk, ilp.asset, peers.names)
   return {
     sockets: { [BTP_PATH]: btpServer(receive, peers, host.clock.now) },
-    routes: ilpRoutes(receive, peers),
+    routes(app) {
+      packets(app)
+      settlements(app)
+    },
     start,
   }
 }

@@ -10,8 +10,11 @@ export interface Peer {
   readonly viewer?: string
 }
 
-/** The peer that a bearer token belongs to. */
-export type Peers = (token: string) => Peer | undefined
+export interface Peers {
+  readonly names: readonly string[]
+  /** The peer that a bearer token belongs to. */
+  of(token: string): Peer | undefined
+}
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const SHORTEST_TOKEN = 16
@@ -22,7 +25,7 @@ const SHORTEST_TOKEN = 16
  *
  * @example
  * const peers = loadPeers('./sluice-db/ilp.peers', { SLUICE_ILP_PEERS: 'hub 3f9c1b7a55d2e8c4' })
- * peers('3f9c1b7a55d2e8c4') // { name: 'hub' }
+ * peers.of('3f9c1b7a55d2e8c4') // { name: 'hub' }
  */
 export function loadPeers(path: string, env: NodeJS.ProcessEnv): Peers {
   const where = env.SLUICE_ILP_PEERS === undefined ? path : 'SLUICE_ILP_PEERS'
@@ -43,7 +46,8 @@ export function loadPeers(path: string, env: NodeJS.ProcessEnv): Peers {
   }
   if (known.size === 0)
     throw new Error(`${where} names no peer: write "<name> <token>", one a line, for each of them`)
-  return token => known.get(hashOf(token))
+  const names = [...known.values()].map(({ name }) => name)
+  return { names, of: token => known.get(hashOf(token)) }
 }
 
 /** Looked up by hash, so that the time it takes tells nothing of the tokens. */
