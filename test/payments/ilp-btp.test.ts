@@ -19,7 +19,7 @@ test.after(({ relay }) => relay.stop())
 const plugin = (relay: IlpRelay, token: string) =>
   new PluginBtp.default({
     server: `btp+${relay.url.replace('ws://', `ws://:${token}@`)}/ilp/btp`,
-    responseTimeout: 3000,
+    responseTimeout: 20_000,
     reconnectInterval: 100,
   })
 
@@ -44,16 +44,20 @@ test('the npm plugin opens and pays over BTP, many packets at a time', async ({ 
     )
     assert.ok('fulfillment' in answer, JSON.stringify(answer))
     const secret = me.secretOf(JSON.parse(answer.data.toString()))
-    const replies = await Promise.all(
-      [1n, 2n, 3n, 4n, 5n].map(sequence => {
-        const total = sequence * 10n
-        const event = me.money(open.id, { sequence, total, min: 10n })
-        const condition = me.condition(me.fulfillment(secret, sequence))
-        return hub.sendData(prepare(10n, condition, me.data(event)))
-      }),
-    )
-    for (const bytes of replies)
-      assert.ok('fulfillment' in Ilp.deserializeIlpReply(bytes), bytes.toString())
+    const pay = (sequence: bigint, amount: bigint) => {
+      const event = me.money(open.id, { sequence, total: sequence * 10n, min: 10n })
+      const condition = me.condition(me.fulfillment(secret, sequence))
+      return hub.sendData(prepare(amount, condition, me.data(event)))
+    }
+    const first = await pay(1n, 10n)
+    assert.ok('fulfillment' in Ilp.deserializeIlpReply(first), first.toString())
+    // Answers find their way by the request's id: a new payment among queries.
+    const replies = await Promise.all([pay(5n, 0n), pay(6n, 0n), pay(2n, 10n), pay(7n, 0n)])
+    const codes = replies.map(bytes => {
+      const reply = Ilp.deserializeIlpReply(bytes)
+      return 'code' in reply ? reply.code : 'fulfilled'
+    })
+    assert.equal(codes, ['F99', 'F99', 'fulfilled', 'F99'])
   } finally {
     await hub.disconnect()
   }
@@ -114,7 +118,8 @@ test('what is not a PREPARE gets an ERROR, and the connection goes on', async ({
 
 test('messages are read and answered as the npm library does', () => {
   const part = fc.record({
-    protocolName: fc.stringMatching(/^[a-z_]{1,20}$/),
+    // The npm library looks names up in a plain object, where "constructor" is something else.
+    protocolName: fc.stringMatching(/^[a-z_]{1,20}$/).filter(name => !(name in {})),
     contentType: fc.constantFrom(0, 1, 2),
     data: fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes)),
   })
