@@ -11,8 +11,9 @@ import {
 } from '../../../../events/index.ts'
 import type { RelayHttp } from '../../../plugin.ts'
 import { readCarried } from './carried.ts'
+import type { Incoming } from './money.ts'
 import type { Peer, Peers } from './peers.ts'
-import type { IlpReceiver, Incoming } from './receiver.ts'
+import type { IlpReceiver } from './receiver.ts'
 
 type HttpContext = Context<{ Variables: { ip: string } }>
 

@@ -1,33 +1,26 @@
 import { isIPv6 } from 'node:net'
 import {
   concatBytes,
-  type IlpCode,
   type IlpFulfill,
-  type IlpPrepare,
   type IlpReject,
   type IlpReply,
   ilpCodes,
   kinds,
   type NostrEvent,
   parseStreamClose,
-  parseStreamMoney,
-  streamFlowControlTemplate,
   uint64,
 } from '../../../../events/index.ts'
 import type { Decision, PolicyContext } from '../../../plugin.ts'
-import { clockFor, type Desk, unixSeconds, windowOf } from '../../desk.ts'
+import { type Desk, unixSeconds } from '../../desk.ts'
 import type { payments } from '../../pay.ts'
-import { type Session, sessions } from '../../session.ts'
-import type { Refusal } from '../../voucher.ts'
+import { sessions } from '../../session.ts'
 import { type Encoding, readCarried, writeCarried } from './carried.ts'
-import { conditionOf, freeFulfillment, moneyFulfillment, packetDigest } from './condition.ts'
+import { freeFulfillment } from './condition.ts'
+import { type Answered, type Incoming, moneyTaker, sessionFor } from './money.ts'
 import type { IlpOptions } from './options.ts'
 import type { Peer } from './peers.ts'
-import { type IlpRail, peerAccount } from './rail.ts'
-
-/** A PREPARE as it came in; the JSON boundary knows neither its condition nor its expiry. */
-export type Incoming = Pick<IlpPrepare, 'amount' | 'destination' | 'data'> &
-  Partial<Pick<IlpPrepare, 'condition' | 'expiresAt'>>
+import type { IlpRail } from './rail.ts'
+import { checkCondition, codeOfAdmission, orRejected, Rejected } from './refusal.ts'
 
 /** The decisions on what packets carry: the very ones that events over WebSocket meet. */
 export interface Takers {
@@ -37,35 +30,6 @@ export interface Takers {
 }
 
 export type IlpReceiver = (packet: Incoming, peer: Peer, ip: string) => Promise<IlpReply>
-
-/** Stops the way through the receiver with a REJECT. `answer` is the event that explains it. */
-class Rejected extends Error {
-  readonly code: IlpCode
-  readonly answer: NostrEvent | Uint8Array | undefined
-  constructor(code: IlpCode, msg: string, answer?: NostrEvent | Uint8Array) {
-    super(msg)
-    this.code = code
-    this.answer = answer
-  }
-}
-
-/** What each refusal of a 5612 is called on Interledger (docs/events.md, Interledger). */
-const codeOf: Readonly<Record<Refusal, IlpCode>> = {
-  unreadable: ilpCodes.invalidPacket,
-  unknown: ilpCodes.unexpectedPayment,
-  closed: ilpCodes.cannotReceive,
-  payer: ilpCodes.invalidPacket,
-  mismatch: ilpCodes.invalidPacket,
-  equivocation: ilpCodes.application,
-  old: ilpCodes.application,
-  falls: ilpCodes.application,
-  minReceive: ilpCodes.insufficientAmount,
-  window: ilpCodes.application,
-  maxTotal: ilpCodes.cannotReceive,
-  funds: ilpCodes.insufficientLiquidity,
-  deleted: ilpCodes.application,
-  late: ilpCodes.timedOut,
-}
 
 /**
  * The embedded receiver: a PREPARE whose data is a signed 5610, 5612 or 5615 becomes a FULFILL that carries the 5611, 5613
@@ -82,6 +46,7 @@ export function ilpReceiver(
   take: Takers,
 ): IlpReceiver {
   const { host } = desk
+  const money = moneyTaker(desk, rail, options, take.pay)
 
   return async function receive(packet, peer, ip) {
     let encoding: Encoding = 'json'
@@ -127,8 +92,6 @@ export function ilpReceiver(
     return { source, authed: [], receivedAt: unixSeconds(host.clock.now()), signal }
   }
 
-  type Answered = { fulfillment: Buffer; answer: NostrEvent }
-
   function answerTo(
     event: NostrEvent,
     packet: Incoming,
@@ -145,7 +108,7 @@ export function ilpReceiver(
         return withoutMoney(event, packet, async () => {
           const said = parseStreamClose(event)
           const id = said.ok ? said.value.session : ''
-          await sessionFor(id, event)
+          await sessionFor(host.store, id, event)
           orRejected(await take.close(event, ctx))
           return (await sessions.get(host.store, id))?.settled?.events[0]
         })
@@ -178,85 +141,6 @@ export function ilpReceiver(
     return { fulfillment, answer }
   }
 
-  async function money(
-    event: NostrEvent,
-    packet: Incoming,
-    peer: Peer,
-    ctx: PolicyContext,
-  ): Promise<Answered> {
-    const said = parseStreamMoney(event)
-    if (!said.ok) throw new Rejected(ilpCodes.invalidPacket, `invalid: ${said.msg}`)
-    const { session: id, sequence, minReceive, proof } = said.value
-    const session = await sessionFor(id, event)
-    if (session.secret === undefined || session.asset !== rail.asset)
-      throw new Rejected(
-        ilpCodes.unexpectedPayment,
-        `this session is paid in ${session.asset}, packets bring ${rail.asset}`,
-      )
-    if (session.settled) {
-      const answer = await host.store.event(session.settled.events[0] ?? '')
-      throw new Rejected(ilpCodes.cannotReceive, 'restricted: this session is closed', answer)
-    }
-    const refuse = async (code: IlpCode, msg: string) =>
-      new Rejected(code, msg, await standing(id).catch(() => undefined))
-    // A status query. It is never fulfilled: the fulfillment of a sequence is worth the packet that pays for it.
-    if (packet.amount === 0n)
-      throw await refuse(
-        ilpCodes.application,
-        'nothing came with this: the 5614 says where you are',
-      )
-
-    const fulfillment = moneyFulfillment(session.secret, session.streamId, sequence)
-    checkCondition(packet.condition, fulfillment)
-    const condition = conditionOf(fulfillment)
-    if (proof && (proof.rail !== rail.id || proof.data !== condition.toString('hex')))
-      throw new Rejected(ilpCodes.wrongCondition, 'invalid: this 5612 is for another packet')
-    if (minReceive === undefined && peer.viewer !== event.pubkey)
-      throw await refuse(
-        ilpCodes.insufficientAmount,
-        'invalid: a payment that crosses a hop needs a min_receive',
-      )
-    const payment = await take.pay(event, ctx, {
-      rail: rail.id,
-      id: condition.toString('hex'),
-      from: peerAccount(peer.name),
-      amount: packet.amount,
-      digest: packetDigest({ amount: packet.amount, condition, data: packet.data }),
-      commitBefore: (packet.expiresAt ?? Number.POSITIVE_INFINITY) - options.expiryMarginMs,
-    })
-    if (payment.type === 'refused') throw await refuse(codeOf[payment.why], payment.msg)
-    const answer = payment.type === 'settled' ? payment.receipt : payment.answer
-    if (!answer)
-      throw await refuse(ilpCodes.application, 'this sequence was settled without a packet')
-    return { fulfillment, answer }
-  }
-
-  /** The session that an event names, if its author is the viewer. */
-  async function sessionFor(id: string, event: NostrEvent): Promise<Session> {
-    const session = await sessions.get(host.store, id)
-    if (!session)
-      throw new Rejected(ilpCodes.unexpectedPayment, 'invalid: this names no session of this relay')
-    if (session.viewer !== event.pubkey)
-      throw new Rejected(
-        ilpCodes.invalidPacket,
-        'restricted: only the viewer who opened this session pays into it',
-      )
-    return session
-  }
-
-  /** A 5614 that says where the session stands now: signed, sent with this answer only, not stored. */
-  async function standing(id: string): Promise<NostrEvent | undefined> {
-    const session = await sessions.get(host.store, id)
-    if (!session) return undefined
-    const nowMs = host.clock.now()
-    const { streamId, viewer, address, received } = session
-    const maxReceive = windowOf(desk, session, await clockFor(host.store, session, nowMs))
-    const flow = { session: id, streamId, viewer, address, maxReceive, rails: [rail.offer] }
-    return host.sign(
-      streamFlowControlTemplate({ ...flow, currentOffset: received }, unixSeconds(nowMs)),
-    )
-  }
-
   function rejectWith({ code, message, answer }: Rejected, encoding: Encoding): IlpReject {
     const bytes = answer instanceof Uint8Array
     const data = bytes ? answer : answer ? writeCarried(answer, encoding) : new Uint8Array()
@@ -269,21 +153,3 @@ const fulfill = (fulfillment: Buffer, data: Buffer): IlpFulfill => ({
   fulfillment,
   data,
 })
-
-function checkCondition(condition: Uint8Array | undefined, fulfillment: Buffer): void {
-  if (condition && !conditionOf(fulfillment).equals(condition))
-    throw new Rejected(
-      ilpCodes.wrongCondition,
-      'the condition of this packet is not ours to fulfil',
-    )
-}
-
-function orRejected(decision: Decision): void {
-  if (decision.action === 'accept') return
-  const msg = decision.action === 'reject' ? decision.msg : 'blocked: not here'
-  throw new Rejected(ilpCodes.application, msg)
-}
-
-/** What is no true event is a bad packet; what a policy refuses is this relay's own affair. */
-const codeOfAdmission = (msg: string): IlpCode =>
-  msg.startsWith('invalid:') ? ilpCodes.invalidPacket : ilpCodes.application
