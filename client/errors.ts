@@ -61,6 +61,28 @@ export class OpenRejected extends SluiceError {
   }
 }
 
+/** A packet came back: nothing was paid with it. `code` is ILP's (F04, R00, ...), the message who refused says why. */
+export class IlpRejected extends SluiceError {
+  override name = 'IlpRejected'
+  readonly code: string
+
+  /** Example: `new IlpRejected('F04', 'invalid: 97 arrived, min_receive is 98').message // '97 arrived, ...'`. */
+  constructor(code: string, reason: string) {
+    super(sentence(reason.replace(/^[a-z-]+: /, '') || 'the packet came back without a reason'))
+    this.code = code
+  }
+}
+
+/** Nobody said what became of a packet: it may have been paid. `query()` of the session finds out. */
+export class IlpUncertain extends SluiceError {
+  override name = 'IlpUncertain'
+  constructor(cause?: unknown) {
+    super('It is not known whether this payment arrived. Ask the relay before you pay again.', {
+      cause,
+    })
+  }
+}
+
 /** The sentence to show for anything that was thrown. Example: `sentenceOf(new Error('x')) // 'Something went wrong. Try again.'`. */
 export function sentenceOf(error: unknown): string {
   return error instanceof SluiceError ? error.message : 'Something went wrong. Try again.'

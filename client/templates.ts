@@ -34,9 +34,17 @@ interface InSession {
   createdAt: number
 }
 
-/** The 5612 that promises `totalSent` in all. */
+/**
+ * The 5612 that promises `totalSent` in all. Where its money crosses hops, `minReceive` is the least that may arrive, and
+ * `condition` (hex) names the packet that it is for.
+ */
 export const streamMoneyTemplate = (
-  money: InSession & { sequence: bigint; totalSent: bigint },
+  money: InSession & {
+    sequence: bigint
+    totalSent: bigint
+    minReceive?: bigint
+    condition?: string
+  },
 ): EventTemplate => ({
   kind: kinds.StreamMoney,
   created_at: money.createdAt,
@@ -44,6 +52,8 @@ export const streamMoneyTemplate = (
     ...sessionTags(money),
     ['sequence', String(money.sequence)],
     ['total_sent', String(money.totalSent)],
+    ...(money.minReceive === undefined ? [] : [['min_receive', String(money.minReceive)]]),
+    ...(money.condition === undefined ? [] : [['proof', 'ilp', money.condition]]),
     ['expiration', String(money.createdAt + 86_400)],
   ],
   content: '',

@@ -21,6 +21,7 @@ export const kinds = {
   MemberRemoved: 8001,
   MuteList: 10000,
   MemberList: 13534,
+  IlpPeerInfo: 10032,
   Auth: 22242,
   HttpAuth: 27235,
   JoinRequest: 28934,

@@ -35,6 +35,10 @@ export interface StreamAccept {
   /** Seconds. */
   readonly freePreviewSeconds: number
   readonly rails: readonly RailOffer[]
+  /** NIP-44 to the viewer: 64 hex, from which the conditions of ILP packets are made. */
+  readonly sharedSecret?: string
+  /** NIP-44 to the viewer: where ILP packets of this session go. */
+  readonly ilpAddress?: string
   /** Why not, where it was rejected. */
   readonly message: string
 }
@@ -54,6 +58,8 @@ export function streamAcceptTemplate(accept: StreamAccept, createdAt: number): E
       ? []
       : [['free_preview', String(accept.freePreviewSeconds)]]),
     ...accept.rails.map(railTag),
+    ...optional('shared_secret', accept.sharedSecret),
+    ...optional('ilp_address', accept.ilpAddress),
   ]
   return { kind: kinds.StreamAccept, created_at: createdAt, tags, content: accept.message }
 }
@@ -85,9 +91,14 @@ export function parseStreamAccept(event: NostrEvent): Parsed<StreamAccept> {
     maxReceive: maxReceive ?? 0n,
     freePreviewSeconds: Number(preview),
     rails: railOffers(event),
+    sharedSecret: tagValue(event, 'shared_secret'),
+    ilpAddress: tagValue(event, 'ilp_address'),
     message: event.content,
   })
 }
+
+const optional = (name: string, value: string | undefined): string[][] =>
+  value === undefined ? [] : [[name, value]]
 
 /** `["rail", id, finality, terms...]`. */
 export const railTag = ({ id, finality, terms }: RailOffer): string[] => [

@@ -91,6 +91,21 @@ export type OnStored =
       run(event: NostrEvent): Promise<void>
     }
 
+/** An event that may go on to its handler, or the sentence to refuse it with (after a NIP-01 prefix). */
+export type Admission =
+  | { readonly ok: true; readonly event: NostrEvent }
+  | { readonly ok: false; readonly msg: string }
+
+/** A WebSocket of the relay's port that a plugin answers. Messages are whole; text comes as its UTF-8 bytes. */
+export interface PluginSocket {
+  /** The client's address, trusted proxies taken off. */
+  readonly ip: string
+  send(data: Uint8Array | string): void
+  close(code?: number, reason?: string): void
+  onMessage(listener: (data: Uint8Array, isBinary: boolean) => void): void
+  onClose(listener: () => void): void
+}
+
 /** What a plugin does once loaded. Everything is optional. */
 export interface Hooks {
   policies?: readonly Policy[]
@@ -112,6 +127,8 @@ export interface Hooks {
   jobs?: Readonly<Record<string, (job: { key: string; payload: string }) => Promise<void>>>
   /** Adds routes to the relay's HTTP server. */
   routes?(app: RelayHttp): void
+  /** WebSockets on the relay's port by their path, for protocols other than Nostr. Example: `{ '/ilp/btp': serve }`. */
+  sockets?: Readonly<Record<string, (socket: PluginSocket) => void>>
   /** Merged into the relay's NIP-11 document. */
   info?(): Readonly<Record<string, unknown>>
   /** After every plugin is set up and the relay listens: resume what was under way. */
@@ -151,6 +168,11 @@ export interface Host {
   readonly log: Logger
   /** This plugin's own registry; /metrics serves them all. */
   readonly metrics: Registry
+  /**
+   * Takes an event that came another way than over a WebSocket (in a payment packet, say): shape, id, signature and
+   * every write policy decide as they do there. Stores nothing.
+   */
+  admit(value: unknown, ctx: PolicyContext): Promise<Admission>
   /** Signs with the relay's key. */
   sign(template: EventTemplate): NostrEvent
   /** Signs, stores (ephemeral kinds: only sends) and fans out; resolves once durable. */

@@ -24,6 +24,7 @@ export function pluginHost(options: {
   dataDir: string
   urls: Host['urls']
   loaded: LoadedConfig
+  admit: Host['admit']
   /** Passes an event on that is not stored. */
   broadcast(event: NostrEvent): void
 }) {
@@ -40,6 +41,7 @@ export function pluginHost(options: {
       clock,
       log: withPlugin(options.log, plugin),
       metrics,
+      admit: options.admit,
       sign: signer.sign,
       async publish(template) {
         const event = signer.sign(template)
@@ -95,6 +97,7 @@ export function pluginHost(options: {
 export function combine(plugins: readonly LoadedPlugin[]) {
   const handles = new Map<number, NonNullable<Hooks['handles']>[number]>()
   const wanted = new Map<number, Wanted[]>()
+  const sockets = new Map<string, NonNullable<Hooks['sockets']>[string]>()
   for (const { name, hooks } of plugins) {
     for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
       if (handles.has(Number(kind)))
@@ -105,10 +108,16 @@ export function combine(plugins: readonly LoadedPlugin[]) {
       const when = typeof reaction === 'function' ? undefined : reaction.when
       wanted.set(Number(kind), [...(wanted.get(Number(kind)) ?? []), { plugin: name, when }])
     }
+    for (const [path, serve] of Object.entries(hooks.sockets ?? {})) {
+      if (sockets.has(path))
+        throw new Error(`plugin ${name}: ${path} is served by another plugin already`)
+      sockets.set(path, serve)
+    }
   }
   return {
     handles,
     policies: plugins.flatMap(({ policies }) => policies),
+    sockets,
     jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
     info: () => plugins.map(({ hooks }) => hooks.info?.() ?? {}),
   }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
+import { admitter } from './admit.ts'
 import { writePolicyPlugins } from './child-plugin/write-policy.ts'
 import type { LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
@@ -15,6 +16,7 @@ import { runJobs } from './jobs.ts'
 import { judge } from './judge.ts'
 import { importPlugin } from './loader.ts'
 import { ownPolicies } from './own-policies.ts'
+import { pluginSockets } from './plugin-sockets.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
@@ -82,6 +84,7 @@ export async function startRelay(options: {
   // 2. Plugins.
   const plugins: LoadedPlugin[] = []
   let relay: Relay | undefined
+  let admit: ReturnType<typeof admitter> | undefined
   const setUp = pluginHost({
     store,
     signer,
@@ -90,6 +93,10 @@ export async function startRelay(options: {
     dataDir,
     loaded,
     urls: known,
+    admit(value, ctx) {
+      if (!admit) throw new Error('events are admitted once the plugins are set up')
+      return admit(value, ctx)
+    },
     broadcast: event => relay?.broadcast(event),
   })
   const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
@@ -97,14 +104,17 @@ export async function startRelay(options: {
     plugins.push(await setUp.setup(plugin))
   const together = combine(plugins)
   store.jobsFor(together.jobsFor)
+  const judges = judge([...ownPolicies(config), ...together.policies], {
+    deadlineMs: POLICY_DEADLINE_MS,
+    log,
+  })
+  const verify = signatureVerifier(curve)
+  admit = admitter({ judge: judges, verify })
   relay = createRelay({
     store,
-    judge: judge([...ownPolicies(config), ...together.policies], {
-      deadlineMs: POLICY_DEADLINE_MS,
-      log,
-    }),
+    judge: judges,
     handles: together.handles,
-    verify: signatureVerifier(curve),
+    verify,
     isOurUrl: url => known().isOurs(url),
     limits: {
       maxFilters: config.relay.maxReqFilterSize,
@@ -139,7 +149,8 @@ export async function startRelay(options: {
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
     getRequestListener(app.fetch),
   )
-  const sockets = serveSockets({ server, relay, config, ipOf })
+  const lent = pluginSockets({ config, ipOf, paths: together.sockets })
+  const sockets = serveSockets({ server, relay, config, ipOf, takenByPlugin: lent.take })
   new Gauge({
     name: 'sluice_connections',
     help: 'Open WebSocket connections',
@@ -172,10 +183,11 @@ export async function startRelay(options: {
       ready = false
       clearInterval(sweep)
       const closed = new Promise<void>(done => server.close(() => done()))
+      lent.drain()
       await sockets.drain()
       await jobs.close()
       for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
-      await sockets.close()
+      await Promise.all([sockets.close(), lent.close()])
       server.closeAllConnections()
       await closed
       await store.close()

@@ -15,6 +15,8 @@ export function serveSockets(options: {
   relay: Relay
   config: Config
   ipOf(request: IncomingMessage): string
+  /** Takes an upgrade that is a plugin's; false for a client of the relay. */
+  takenByPlugin(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }) {
   const { server, relay, config, ipOf } = options
   const wss = new WebSocketServer({
@@ -31,6 +33,7 @@ export function serveSockets(options: {
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     if (draining) return socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+    if (options.takenByPlugin(request, socket, head)) return
     wss.handleUpgrade(request, socket, head, ws => accept(ws, socket, ipOf(request)))
   })
 

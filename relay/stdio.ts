@@ -53,6 +53,7 @@ const host = pluginHost({
   dataDir: config.db,
   urls: () => companionUrls(loaded),
   loaded,
+  admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
   broadcast: () => undefined,
 })
 

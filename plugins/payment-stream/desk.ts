@@ -9,6 +9,7 @@ import { costOf, greater, lesser } from './meter.ts'
 import type { PaymentOptions } from './options.ts'
 import type { PaymentRail } from './rail.ts'
 import type { CreditRail } from './rails/credit.ts'
+import type { IlpRail } from './rails/ilp/rail.ts'
 import { type Session, sessionAt } from './session.ts'
 import type { Share } from './split.ts'
 
@@ -17,7 +18,9 @@ export interface Desk {
   readonly host: Host
   readonly options: PaymentOptions
   readonly rails: readonly PaymentRail[]
-  readonly credit: CreditRail
+  /** Those of the rails that do more than fund, where they are on. */
+  readonly credit?: CreditRail
+  readonly ilp?: IlpRail
 }
 
 export const railsFor = (desk: Desk, asset: string): PaymentRail[] =>

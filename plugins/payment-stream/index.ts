@@ -21,9 +21,11 @@ import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
 import { verifyLedger } from './ledger.ts'
 import { opener, refusedOpen } from './open.ts'
-import { paymentOptions } from './options.ts'
-import { cashier } from './pay.ts'
+import { type PaymentOptions, paymentOptions } from './options.ts'
+import { cashier, payments } from './pay.ts'
 import { creditRail } from './rails/credit.ts'
+import { ilpHooks } from './rails/ilp/index.ts'
+import { ilpRail } from './rails/ilp/rail.ts'
 import { sessionsOfStream } from './session.ts'
 import { watcher } from './watch.ts'
 
@@ -36,27 +38,47 @@ export default definePlugin({
   options: paymentOptions,
   policies: () => [shapePolicy, payeePolicy],
   async setup(host, options) {
-    const credit = creditRail(options.credit)
-    const desk: Desk = { host, options, credit, rails: [credit] }
+    const desk = deskFor(host, options)
     const watch = watcher(desk)
     const count = meters(host)
+    const pay = payments(desk)
+    const take = { open: count('open', opener(desk)), close: count('close', closer(desk)), pay }
+    const ilp = ilpHooks(desk, take)
+    const credit = api(desk)
     if (options.verifyAtStart) await auditLedger(host)
 
     return {
       handles: {
-        [kinds.StreamOpen]: count('open', opener(desk)),
+        [kinds.StreamOpen]: take.open,
         [kinds.StreamMoney]: count('money', cashier(desk)),
-        [kinds.StreamClose]: count('close', closer(desk)),
+        [kinds.StreamClose]: take.close,
       },
       onStored: { [kinds.LiveStream]: watch.announced, [kinds.Deletion]: watch.announced },
       refused: { [kinds.StreamOpen]: (event, msg) => refusedOpen(event, msg, host.clock.now()) },
       jobs: { watch: watch.watch, forget: forgetter(desk) },
-      routes: api(desk),
+      routes(app) {
+        credit(app)
+        ilp.routes(app)
+      },
+      sockets: ilp.sockets,
       info: () => ({ payment_rails: desk.rails.map(describeRail) }),
-      start: watch.resume,
+      async start() {
+        await watch.resume()
+        await ilp.start()
+      },
     }
   },
 })
+
+/** The rails that strfry.conf names, in its order. */
+function deskFor(host: Host, options: PaymentOptions): Desk {
+  const on = (name: PaymentOptions['rails'][number]) => options.rails.includes(name)
+  const credit = on('credit') ? creditRail(options.credit) : undefined
+  const ilp = on('ilp') ? ilpRail(options.ilp) : undefined
+  const known = { credit, ilp }
+  const rails = options.rails.map(name => known[name]).filter(rail => rail !== undefined)
+  return { host, options, rails, credit, ilp }
+}
 
 const describeRail = ({ offer, asset, scale, redeemable }: Desk['rails'][number]) => ({
   id: offer.id,

@@ -97,7 +97,7 @@ async function admit(tx: Reader, desk: Desk, open: StreamOpen): Promise<string |
   const stream = open.address ? await streams.get(tx, open.address) : undefined
   if (!stream) return 'restricted: this relay serves no such stream'
   if (stream.status === 'ended') return 'restricted: this stream is over'
-  const asset = stream.price?.asset ?? open.asset ?? CREDIT
+  const asset = stream.price?.asset ?? open.asset ?? desk.rails[0]?.asset ?? CREDIT
   const wanted = assetProblem(desk, open, asset) ?? rateProblem(open, stream)
   if (wanted) return `restricted: ${wanted}`
   if (await usedStreamIds.get(tx, `${open.viewer} ${open.streamId}`))
@@ -143,7 +143,7 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
   const { stream, asset } = admitted
   const nowMs = host.clock.now()
   const clock = streamClock(stream, nowMs)
-  await credit.welcome(tx, open.viewer, nowMs)
+  await credit?.welcome(tx, open.viewer, nowMs)
   const preview = await startPreview(tx, open, stream, nowMs)
   const free = { amount: 0n, unit: 'second' } as const
   const watches = open.purpose === 'video_access'
@@ -165,6 +165,7 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
     received: 0n,
     recognised: 0n,
     maxReceive: 0n,
+    secret: desk.ilp?.asset === asset ? hex(host.random(32)) : undefined,
     accept: '',
     status: 'open',
   }
@@ -182,6 +183,7 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
         maxReceive,
         freePreviewSeconds: preview ? stream.freePreviewSeconds : 0,
         rails: railsFor(desk, asset).map(rail => rail.offer),
+        ...invitation(desk, draft),
         message: '',
       },
       unixSeconds(nowMs),
@@ -200,6 +202,17 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
     await tx.enqueue({ name: 'watch', key: stream.address, runAt })
   }
 }
+
+/** What a viewer needs to pay by ILP packets: for the viewer's eyes only. */
+function invitation({ host, ilp }: Desk, { id, viewer, secret }: Session) {
+  if (!ilp || secret === undefined) return {}
+  return {
+    sharedSecret: host.encrypt(viewer, secret),
+    ilpAddress: host.encrypt(viewer, `${ilp.address}.${id}`),
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 /** One free preview for each viewer, host and day, whatever they open and close in it. */
 async function startPreview(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ilpOptions } from './rails/ilp/options.ts'
 
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'needs 64 lowercase hex')
 const bp = z.int().min(0).max(10_000)
@@ -8,52 +9,63 @@ const credits = z
   .transform(value => BigInt(value))
 
 /** The `paymentStream { }` block of strfry.conf. */
-export const paymentOptions = z.object({
-  /** Served beyond what is paid, so that a late payment does not stop the picture; due all the same. */
-  graceSeconds: z.number().min(0).max(60).default(3),
-  /** How far ahead of what is due a viewer may pay: the window of `max_receive`. */
-  prepaySeconds: z.int().min(10).default(3600),
-  /** Open sessions of one viewer at a time. */
-  maxOpenSessions: z.int().min(1).default(10),
-  /** A 5610 older (or newer) than this is not opened: it may be a replay. */
-  maxOpenAgeSeconds: z.int().min(10).default(600),
-  /** How long the old price holds in open sessions after a host raised it. */
-  noticeSeconds: z.int().min(0).default(300),
-  /** A session that serves nothing for so long is closed and refunded. */
-  idleSeconds: z.int().min(1).default(600),
-  /** The same for one that is paid up while its stream stands still. */
-  pausedSeconds: z.int().min(1).default(86_400),
-  /** How often open sessions are looked through for the above. */
-  watchSeconds: z.int().min(1).default(30),
-  /** How long the events of a settled session are kept. The ledger keeps its postings for good. */
-  retentionHours: z.int().min(1).default(168),
-  /** Who gets which part, in basis points of what is due. */
-  split: z
-    .object({
-      creator: bp.default(9000),
-      relay: bp.default(500),
-      transcoder: bp.default(300),
-      protocol: bp.default(200),
-      /** Pubkeys (hex) of those that are not the relay itself. */
-      transcoderPubkey: hex64.optional(),
-      protocolPubkey: hex64.optional(),
-    })
-    .refine(
-      split => split.creator + split.relay + split.transcoder + split.protocol === 10_000,
-      'needs shares that sum to 10000 basis points',
-    )
-    .prefault({}),
-  credit: z
-    .object({
-      /** CREDIT that a pubkey gets when it first comes; 0 turns it off. */
-      welcome: credits.prefault(1000),
-      /** All welcome credit together ends here. */
-      welcomeCap: credits.prefault(1_000_000),
-    })
-    .prefault({}),
-  /** Pubkeys (hex) that may grant credit over HTTP, besides the relay's own key. */
-  operators: z.array(hex64).default([]),
-  /** Rebuild the balances from the journal at start and compare. */
-  verifyAtStart: z.boolean().default(true),
-})
+export const paymentOptions = z
+  .object({
+    /** Ways to fund a session, the preferred first. */
+    rails: z
+      .array(z.enum(['credit', 'ilp']))
+      .min(1)
+      .default(['credit']),
+    /** Served beyond what is paid, so that a late payment does not stop the picture; due all the same. */
+    graceSeconds: z.number().min(0).max(60).default(3),
+    /** How far ahead of what is due a viewer may pay: the window of `max_receive`. */
+    prepaySeconds: z.int().min(10).default(3600),
+    /** Open sessions of one viewer at a time. */
+    maxOpenSessions: z.int().min(1).default(10),
+    /** A 5610 older (or newer) than this is not opened: it may be a replay. */
+    maxOpenAgeSeconds: z.int().min(10).default(600),
+    /** How long the old price holds in open sessions after a host raised it. */
+    noticeSeconds: z.int().min(0).default(300),
+    /** A session that serves nothing for so long is closed and refunded. */
+    idleSeconds: z.int().min(1).default(600),
+    /** The same for one that is paid up while its stream stands still. */
+    pausedSeconds: z.int().min(1).default(86_400),
+    /** How often open sessions are looked through for the above. */
+    watchSeconds: z.int().min(1).default(30),
+    /** How long the events of a settled session are kept. The ledger keeps its postings for good. */
+    retentionHours: z.int().min(1).default(168),
+    /** Who gets which part, in basis points of what is due. */
+    split: z
+      .object({
+        creator: bp.default(9000),
+        relay: bp.default(500),
+        transcoder: bp.default(300),
+        protocol: bp.default(200),
+        /** Pubkeys (hex) of those that are not the relay itself. */
+        transcoderPubkey: hex64.optional(),
+        protocolPubkey: hex64.optional(),
+      })
+      .refine(
+        split => split.creator + split.relay + split.transcoder + split.protocol === 10_000,
+        'needs shares that sum to 10000 basis points',
+      )
+      .prefault({}),
+    credit: z
+      .object({
+        /** CREDIT that a pubkey gets when it first comes; 0 turns it off. */
+        welcome: credits.prefault(1000),
+        /** All welcome credit together ends here. */
+        welcomeCap: credits.prefault(1_000_000),
+      })
+      .prefault({}),
+    ilp: ilpOptions.prefault({}),
+    /** Pubkeys (hex) that may grant credit over HTTP, besides the relay's own key. */
+    operators: z.array(hex64).default([]),
+    /** Rebuild the balances from the journal at start and compare. */
+    verifyAtStart: z.boolean().default(true),
+  })
+  .refine(options => !options.rails.includes('ilp') || options.ilp.address !== '', {
+    path: ['ilp', 'address'],
+    error: 'needs our ILP address, for example "g.hub.sluice", because rails names ilp',
+  })
 export type PaymentOptions = z.output<typeof paymentOptions>

@@ -7,32 +7,97 @@ import {
 } from '../../events/index.ts'
 import { collection } from '../collection.ts'
 import { type LiveStream, streamClock, streams } from '../live-stream/stream.ts'
-import { type Decision, decisionOf, type PolicyContext, reject, type Tx } from '../plugin.ts'
+import {
+  type Decision,
+  decisionOf,
+  type PolicyContext,
+  type PutOutcome,
+  reject,
+  type Tx,
+} from '../plugin.ts'
 import { type Desk, railsFor, tellFlow, unixSeconds, windowOf } from './desk.ts'
 import { post } from './ledger.ts'
 import { costOf, greater } from './meter.ts'
 import { earned, recognise } from './revenue.ts'
 import { accrued, paidUntil, type Session, sessions } from './session.ts'
-import { digestOf, judge, noteVoucher, voucherKey, vouchers } from './voucher.ts'
+import {
+  type Carried,
+  digestOf,
+  judge,
+  noteVoucher,
+  type Refusal,
+  voucherKey,
+  vouchers,
+} from './voucher.ts'
 
 /** `<session> <sequence>` -> the second, different promise, as its viewer signed it. */
 export const equivocations = collection('equivocation', z.object({ event: z.string() }))
 
-/**
- * Settles vouchers. One transaction holds the 5612, the ledger's entries, the session's totals and the signed 5613;
- * the checks and their order are those of docs/events.md, 5612.
- */
+/** What became of a 5612. Each `msg` is a sentence after a NIP-01 prefix. */
+export type Payment =
+  | { readonly type: 'settled'; readonly receipt: NostrEvent }
+  /** Settled before: nothing was posted. `answer` is the receipt itself, kept where a packet brought the money. */
+  | { readonly type: 'repeat'; readonly receipt: string; readonly answer?: NostrEvent }
+  | { readonly type: 'refused'; readonly why: Refusal; readonly msg: string }
+
+/** Settles the vouchers that come as events: `payments` below, answered by NIP-01. */
 export function cashier(desk: Desk) {
+  const pay = payments(desk)
+  return async (event: NostrEvent, ctx: PolicyContext): Promise<Decision> =>
+    decisionOn(await pay(event, ctx))
+}
+
+/** What the author of a 5612 hears in OK. */
+export function decisionOn(payment: Payment): Decision {
+  if (payment.type === 'refused') return reject(payment.msg)
+  if (payment.type === 'settled') return { action: 'accept' }
+  return { action: 'accept', msg: `duplicate: already settled, receipt ${payment.receipt}` }
+}
+
+/**
+ * Settles vouchers, whatever way they came. One transaction holds the 5612, the ledger's entries (and the money that a
+ * packet `carried`), the session's totals and the signed 5613; the checks and their order are those of
+ * docs/events.md, 5612.
+ */
+export function payments(desk: Desk) {
   const { host } = desk
-  return async (event: NostrEvent, ctx: PolicyContext): Promise<Decision> => {
+  return async (event: NostrEvent, ctx: PolicyContext, carried?: Carried): Promise<Payment> => {
     const said = parseStreamMoney(event)
-    if (!said.ok) return reject(`invalid: ${said.msg}`)
+    if (!said.ok) return refused('unreadable', `invalid: ${said.msg}`)
     const money = said.value
     if (money.payee !== host.self)
-      return reject(`restricted: payments here go to the relay, name ${host.self} in p`)
-    const worthless = await checkProof(desk, money, ctx.signal)
-    return host.store.transaction(tx => decide(tx, desk, event, money, worthless))
+      return refused(
+        'mismatch',
+        `restricted: payments here go to the relay, name ${host.self} in p`,
+      )
+    const worthless = carried ? undefined : await checkProof(desk, money, ctx.signal)
+    try {
+      return await host.store.transaction(tx =>
+        decide(tx, desk, { event, money, carried, worthless }),
+      )
+    } catch (error) {
+      if (error instanceof Unsettled) return refused('deleted', error.message)
+      throw error
+    }
   }
+}
+
+/** Undoes a payment whose event the store does not take, with all that it posted. */
+class Unsettled extends Error {
+  constructor(outcome: PutOutcome) {
+    const { msg } = { msg: 'duplicate: this payment is stored already', ...decisionOf(outcome) }
+    super(msg)
+  }
+}
+
+const refused = (why: Refusal, msg: string): Payment => ({ type: 'refused', why, msg })
+
+interface Offered {
+  readonly event: NostrEvent
+  readonly money: StreamMoney
+  readonly carried?: Carried
+  /** Why its proof is worth nothing. */
+  readonly worthless?: string
 }
 
 /** Looks at a proof before the transaction, because rails may ask the network; judged in its place of the order. */
@@ -47,38 +112,41 @@ async function checkProof(
   return rail.checkProof(proof.data, signal)
 }
 
-async function decide(
-  tx: Tx,
-  desk: Desk,
-  event: NostrEvent,
-  money: StreamMoney,
-  worthless: string | undefined,
-): Promise<Decision> {
+async function decide(tx: Tx, desk: Desk, offered: Offered): Promise<Payment> {
+  const { event, money, carried } = offered
   const session = await sessions.get(tx, money.session)
   const stream = session && (await streams.get(tx, session.address))
   const nowMs = desk.host.clock.now()
+  if (carried && nowMs > carried.commitBefore)
+    return refused('late', 'error: this packet expires before its payment is safe')
   const clock = stream ? streamClock(stream, nowMs) : (session?.asOf ?? 0)
   const earlier = await vouchers.get(tx, voucherKey(money.session, money.sequence))
   const window = session ? windowOf(desk, session, clock) : 0n
-  const judged = judge(session, money, earlier, window)
+  const judged = judge(session, money, earlier, window, carried)
 
-  if (judged.type === 'repeat')
-    return { action: 'accept', msg: `duplicate: already settled, receipt ${judged.receipt}` }
-  if (judged.type === 'equivocation') await flag(tx, desk, event, money)
-  if (judged.type === 'window' && session) {
-    const rails = railsFor(desk, session.asset).map(rail => rail.offer)
-    const told = await tellFlow(tx, desk, session, { maxReceive: window, rails })
-    await sessions.put(tx, session.id, told)
+  if (judged.type === 'repeat') {
+    const { receipt, answer } = judged.voucher
+    return { type: 'repeat', receipt, answer: answer ? JSON.parse(answer) : undefined }
   }
-  if (judged.type !== 'new' || !session) return reject('msg' in judged ? judged.msg : '')
-  if (!stream) return reject('restricted: this stream is not here any more')
+  if (judged.type === 'refused') {
+    if (judged.why === 'equivocation' && earlier?.event !== event.id)
+      await flag(tx, desk, event, money)
+    if (judged.why === 'window' && session) {
+      const rails = railsFor(desk, session.asset).map(rail => rail.offer)
+      const told = await tellFlow(tx, desk, session, { maxReceive: window, rails })
+      await sessions.put(tx, session.id, told)
+    }
+    return judged
+  }
+  if (!session || !stream) return refused('closed', 'restricted: this stream is not here any more')
 
-  const short = worthless ?? (await shortfall(tx, desk, session, money, judged.amount, nowMs))
-  if (short !== undefined) return reject(`restricted: ${short}`)
+  const { amount } = judged
+  const short = await shortfall(tx, desk, session, offered, amount, nowMs)
+  if (short !== undefined) return refused('funds', `restricted: ${short}`)
   const outcome = await tx.putEvent(event)
-  if (outcome === 'stored')
-    await settle(tx, desk, { session, stream, money, amount: judged.amount, nowMs })
-  return decisionOf(outcome)
+  if (outcome !== 'stored') throw new Unsettled(outcome)
+  const receipt = await settle(tx, desk, { session, stream, money, carried, amount, nowMs })
+  return { type: 'settled', receipt }
 }
 
 async function flag(tx: Tx, { host }: Desk, event: NostrEvent, money: StreamMoney): Promise<void> {
@@ -92,14 +160,17 @@ async function shortfall(
   tx: Tx,
   desk: Desk,
   session: Session,
-  { proof }: StreamMoney,
+  { money: { proof }, carried, worthless }: Offered,
   amount: bigint,
   nowMs: number,
 ): Promise<string | undefined> {
+  if (worthless !== undefined) return worthless
   const rails = railsFor(desk, session.asset)
-  const rail = proof ? rails.find(candidate => candidate.id === proof.rail) : rails[0]
-  if (!rail) return `rail "${proof?.rail ?? ''}" does not pay ${session.asset} here`
-  const claim = { session: session.id, viewer: session.viewer, amount, proof: proof?.data }
+  const wanted = carried?.rail ?? proof?.rail
+  const rail = wanted ? rails.find(candidate => candidate.id === wanted) : rails[0]
+  if (!rail) return `rail "${wanted ?? ''}" does not pay ${session.asset} here`
+  const { id, viewer } = session
+  const claim = { session: id, viewer, amount, proof: proof?.data, carried }
   const funding = await rail.fund(tx, claim, nowMs)
   if (funding.ok) return undefined
   const { maxReceive } = session
@@ -112,16 +183,18 @@ interface Settlement {
   readonly session: Session
   readonly stream: LiveStream
   readonly money: StreamMoney
+  readonly carried?: Carried
   readonly amount: bigint
   readonly nowMs: number
 }
 
-async function settle(tx: Tx, desk: Desk, settlement: Settlement): Promise<void> {
-  const { stream, money, amount, nowMs } = settlement
+/** Gives the receipt. */
+async function settle(tx: Tx, desk: Desk, settlement: Settlement): Promise<NostrEvent> {
+  const { stream, money, carried, amount, nowMs } = settlement
   // 1. What ran until now is billed at the old total: a payment buys time from here on (and what grace owes).
   const before = accrued(settlement.session, streamClock(stream, nowMs))
   const sequence = greater(before.sequence ?? 0n, money.sequence)
-  const paid = { ...before, received: money.totalSent, sequence, paidAt: nowMs }
+  const paid = { ...before, received: before.received + amount, sequence, paidAt: nowMs }
   // 2. The money, and the revenue that has become due, in one posting.
   const recognised = earned(paid)
   const entries = [
@@ -138,10 +211,16 @@ async function settle(tx: Tx, desk: Desk, settlement: Settlement): Promise<void>
   if (paid.receipt) await tx.removeEvent(paid.receipt)
   await tx.putEvent(receipt)
   const settled = { ...paid, recognised, money: money.id, receipt: receipt.id }
-  const voucher = { digest: digestOf(money), event: money.id, receipt: receipt.id }
+  const voucher = {
+    digest: carried?.digest ?? digestOf(money),
+    event: money.id,
+    receipt: receipt.id,
+    answer: carried && JSON.stringify(receipt),
+  }
   await noteVoucher(tx, settled, money.sequence, voucher)
   // 4. A window half used up is opened anew, before the viewer runs into its end.
   await sessions.put(tx, paid.id, await openWindow(tx, desk, settled, stream, nowMs))
+  return receipt
 }
 
 function receiptFor(

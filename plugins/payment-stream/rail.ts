@@ -7,6 +7,8 @@ export interface Claim {
   readonly viewer: string
   readonly amount: bigint
   readonly proof?: string
+  /** Money that came with it in a packet. */
+  readonly carried?: { readonly id: string; readonly from: string; readonly amount: bigint }
 }
 
 /** `msg` is a sentence without prefix; `topUp` names ways to get there. */

@@ -40,6 +40,8 @@ const shape = z.object({
   recognised: amount,
   /** Cumulative amount that the payee takes, as last announced. */
   maxReceive: amount,
+  /** Hex: what the conditions of ILP packets are made from, where the session can be paid by them. */
+  secret: z.string().optional(),
   /** Highest sequence settled. */
   sequence: amount.optional(),
   /** Unix ms of the last payment. */

@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
 import type { Clock, Logger, Plugin } from '../../plugins/plugin.ts'
+import { admitter } from '../admit.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from '../host.ts'
@@ -13,6 +14,8 @@ import { relayInfo } from '../info.ts'
 import { runJobs } from '../jobs.ts'
 import { judge } from '../judge.ts'
 import { importPlugin } from '../loader.ts'
+import { ownPolicies } from '../own-policies.ts'
+import { pluginSockets } from '../plugin-sockets.ts'
 import { clientAddress, packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
@@ -89,6 +92,7 @@ export async function startCompanion(options: {
     log,
     metrics,
   })
+  let admit: ReturnType<typeof admitter> | undefined
   const setUp = pluginHost({
     store: { forPlugin: name => outbox.wrap(store.forPlugin(name)) },
     signer,
@@ -97,6 +101,10 @@ export async function startCompanion(options: {
     dataDir,
     urls,
     loaded,
+    admit(value, ctx) {
+      if (!admit) throw new Error('events are admitted once the plugins are set up')
+      return admit(value, ctx)
+    },
     // Ephemeral: whoever is not there misses it, here as everywhere.
     broadcast: event =>
       void theLink()
@@ -113,13 +121,14 @@ export async function startCompanion(options: {
 
   // 3. HTTP: playback, pages, API, on a port of its own.
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
+  const ipOf = clientAddress(config.relay.realIpHeader)
   const app = createHttp({
     webDir: packageFile('dist/web'),
     info: () => relayInfo(config, signer.self, version, together.info()),
     ready: () => link?.open ?? false,
     metrics: () => Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)]).metrics(),
     contentType: metrics.contentType,
-    ipOf: clientAddress(config.relay.realIpHeader),
+    ipOf,
     log,
     routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
   })
@@ -127,6 +136,11 @@ export async function startCompanion(options: {
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
     getRequestListener(app.fetch),
   )
+  const lent = pluginSockets({ config, ipOf, paths: together.sockets })
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    if (!lent.take(request, socket, head)) socket.end('HTTP/1.1 404 Not Found\r\n\r\n')
+  })
   await new Promise<void>((listening, failed) => {
     server.once('error', failed)
     server.listen(own.port, own.bind, listening)
@@ -136,11 +150,18 @@ export async function startCompanion(options: {
 
   // 4. The relay: what it has goes to the plugins, what they say goes to it.
   const verifies = signatureVerifier(curve)
+  const judges = judge(together.policies, { deadlineMs: POLICY_DEADLINE_MS, log })
+  // What comes by other ways than the relay has not met its limits.
+  const everything = [...ownPolicies(config), ...together.policies]
+  admit = admitter({
+    judge: judge(everything, { deadlineMs: POLICY_DEADLINE_MS, log }),
+    verify: verifies,
+  })
   const kindsOf = (pick: (plugin: LoadedPlugin) => readonly number[]) => plugins.flatMap(pick)
   const inbox = createInbox({
     store,
     self: signer.self,
-    judge: judge(together.policies, { deadlineMs: POLICY_DEADLINE_MS, log }),
+    judge: judges,
     handles: together.handles,
     wanted: kindsOf(plugin => Object.keys(plugin.hooks.onStored ?? {}).map(Number)),
     reads: kindsOf(plugin => plugin.hooks.reads ?? []),
@@ -192,9 +213,11 @@ export async function startCompanion(options: {
     async close() {
       clearInterval(sweep)
       const closed = new Promise<void>(done => server.close(() => done()))
+      lent.drain()
       await inbox.close()
       await jobs.close()
       for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
+      await lent.close()
       outbox.close()
       link?.close()
       server.closeAllConnections()

@@ -70,7 +70,7 @@ interface Promised {
 }
 
 /** The store, whose transactions die at their n-th verb while `die.at` is set. */
-function mortal(store: Store, die: { at: number | undefined }): Store {
+export function mortal(store: Store, die: { at: number | undefined }): Store {
   const transaction: Store['transaction'] = fn =>
     store.transaction(tx => {
       let verbs = 0

@@ -84,7 +84,7 @@ async function addressOf(child: ChildProcess, name: string): Promise<string> {
 }
 
 /** Linux: user and system time of a process and its children, and the memory that they hold. */
-function usageOf(root: number): { cpuMs: number; residentKb: number } {
+export function usageOf(root: number): { cpuMs: number; residentKb: number } {
   let ticks = 0
   let residentKb = 0
   for (const pid of withChildren(root)) {
