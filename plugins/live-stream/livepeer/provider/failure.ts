@@ -1,0 +1,54 @@
+/** The provider said no, and will say it again: `status` is a 4xx other than 408 and 429. */
+export class ProviderRefused extends Error {
+  override name = 'ProviderRefused'
+  readonly status: number
+
+  constructor(operation: string, status: number, cause: unknown) {
+    super(`livepeer: ${operation} was refused with ${status}`, { cause })
+    this.status = status
+  }
+}
+
+/** An answer other than 2xx, of a request that did not go through the SDK. */
+export class BadAnswer extends Error {
+  readonly rawResponse: Response
+
+  constructor(rawResponse: Response, body: string) {
+    super(`${rawResponse.status} ${body.slice(0, 300)}`)
+    this.rawResponse = rawResponse
+  }
+}
+
+export type Failure =
+  | { readonly kind: 'refused'; readonly status: number }
+  /** Nothing was done; ask again after so long. */
+  | { readonly kind: 'limited'; readonly afterMs: number }
+  /** Broken or silent: whether it was done is unknown. */
+  | { readonly kind: 'broken'; readonly what: string }
+
+const DEFAULT_PAUSE_MS = 2000
+const LONGEST_PAUSE_MS = 10 * 60_000
+
+/** What a failed request means. The SDK's errors carry the raw response; everything else broke on the way. */
+export function classify(error: unknown, now: number): Failure {
+  const response = (error as { rawResponse?: unknown } | undefined)?.rawResponse
+  if (!(response instanceof Response) || response.ok) return { kind: 'broken', what: nameOf(error) }
+  const { status, headers } = response
+  if (status === 429) return { kind: 'limited', afterMs: retryAfterMs(headers, now) }
+  if (status >= 500 || status === 408) return { kind: 'broken', what: `it answered ${status}` }
+  return { kind: 'refused', status }
+}
+
+/** Retry-After is seconds or a date (RFC 9110, 10.2.3). */
+function retryAfterMs(headers: Headers, now: number): number {
+  const text = headers.get('retry-after') ?? ''
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now
+  return Number.isNaN(ms) ? DEFAULT_PAUSE_MS : Math.min(Math.max(ms, 0), LONGEST_PAUSE_MS)
+}
+
+function nameOf(error: unknown): string {
+  const { name = '' } = error instanceof Error ? error : {}
+  if (/timeout|abort/i.test(name)) return 'it did not answer in time'
+  if (/connection|fetch|TypeError/i.test(name)) return 'it could not be reached'
+  return 'its answer made no sense'
+}
