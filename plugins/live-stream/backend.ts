@@ -31,7 +31,7 @@ export class MediaUnavailable extends Error {
 
   constructor(message: string, retryAt: number, problem?: string, cause?: unknown) {
     super(message, { cause })
-    this.retryAt = retryAt
+    this.retryAt = Math.ceil(retryAt)
     this.problem = problem
   }
 }

@@ -8,6 +8,8 @@ export interface Fault {
     | { readonly status: number; readonly retryAfterSeconds?: number }
     /** Never answered, and nothing done. */
     | 'hang'
+    /** Done, and answered, a while later. */
+    | 'late'
     /** Done, and half of the answer's body sent. */
     | 'half'
     /** Done, and the connection cut before the answer. */

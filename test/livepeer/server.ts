@@ -8,6 +8,8 @@ import { webhookCannon } from './cannon.ts'
 import { faultQueue, send } from './faults.ts'
 import { hashed, providerMedia } from './media.ts'
 
+/** How late a `late` answer is, and what it does. */
+const LATE_MS = 4000
 /** Between the end of a session and its recording: the real one waits a minute, tests do not. */
 const RECORDING_MS = 300
 
@@ -25,7 +27,7 @@ export async function startLivepeer(options: { latencyMs?: number; firstRetryMs?
   const webhookSecret = randomBytes(16).toString('hex')
   const provider = account()
   const faults = faultQueue()
-  const requests: string[] = []
+  const requests: { line: string; at: number }[] = []
   const running = new Map<string, ProviderSession>()
   const cannon = webhookCannon({
     webhooks: () => provider.webhooks.values(),
@@ -102,11 +104,12 @@ export async function startLivepeer(options: { latencyMs?: number; firstRetryMs?
   })
   const server = createServer(async (request, response) => {
     const line = `${request.method} ${new URL(request.url ?? '', base).pathname}`
-    requests.push(line)
+    requests.push({ line, at: Date.now() })
     const fault = faults.take(line)
     if (fault?.how === 'hang') return
     const body = await buffer(request).catch(() => Buffer.alloc(0))
-    if (options.latencyMs) await new Promise(resolve => setTimeout(resolve, options.latencyMs))
+    const wait = fault?.how === 'late' ? LATE_MS : options.latencyMs
+    if (wait) await new Promise(resolve => setTimeout(resolve, wait))
     if (typeof fault?.how === 'object') {
       const { status, retryAfterSeconds } = fault.how
       const headers: Record<string, string> =
@@ -127,7 +130,7 @@ export async function startLivepeer(options: { latencyMs?: number; firstRetryMs?
     rtmpUrl: media.rtmpUrl,
     faults,
     cannon,
-    /** Every request so far, as `POST /api/stream`. */
+    /** Every request so far, as `POST /api/stream`, and when it came. */
     requests,
     account: provider,
     streams: provider.present,

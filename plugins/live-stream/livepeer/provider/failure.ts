@@ -31,9 +31,10 @@ const LONGEST_PAUSE_MS = 10 * 60_000
 
 /** What a failed request means. The SDK's errors carry the raw response; everything else broke on the way. */
 export function classify(error: unknown, now: number): Failure {
-  const response = (error as { rawResponse?: unknown } | undefined)?.rawResponse
-  if (!(response instanceof Response) || response.ok) return { kind: 'broken', what: nameOf(error) }
-  const { status, headers } = response
+  // Not by instanceof: an HTTP server in this process may have put a Response of its own in the global one's place.
+  const { rawResponse } = (error ?? {}) as { rawResponse?: Pick<Response, 'status' | 'headers'> }
+  const { status = 200, headers } = rawResponse ?? {}
+  if (!headers || status < 400) return { kind: 'broken', what: nameOf(error) }
   if (status === 429) return { kind: 'limited', afterMs: retryAfterMs(headers, now) }
   if (status >= 500 || status === 408) return { kind: 'broken', what: `it answered ${status}` }
   return { kind: 'refused', status }

@@ -11,6 +11,8 @@ const MAX_WAIT_MS = 2000
 const MAX_IN_FLIGHT = 6
 const ATTEMPTS = 3
 const FIRST_RETRY_MS = 250
+/** A key that opens nothing now may be right in a minute. */
+const LOCKED_MS = 60_000
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']
 
 /**
@@ -28,6 +30,8 @@ export function providerGuard(options: {
   const breaker = new Breaker()
   const limiter = new Limiter(options.requestsPerSecond, clock.now())
   let flying = 0
+  /** What was wrong when it last failed. */
+  let trouble = 'it is down'
   const requests = new Counter({
     name: 'sluice_livepeer_requests_total',
     help: 'Requests to the media provider by operation and outcome (ok, refused, limited, broken)',
@@ -78,7 +82,7 @@ export function providerGuard(options: {
     if (flying >= MAX_IN_FLIGHT) throw later(operation, now + jittered(1000, random))
     const wait = limiter.take(now, MAX_WAIT_MS)
     if (wait === undefined) throw later(operation, limiter.freeAt(now) + jittered(500, random))
-    if (!breaker.admit(now)) throw down(operation, breaker.retryAt(now))
+    if (!breaker.admit(now)) throw down(operation, breaker.retryAt(now), trouble)
     await waitFor(wait)
   }
 
@@ -90,6 +94,7 @@ export function providerGuard(options: {
     // Who says no, or not now, is there.
     if (failure.kind === 'refused') {
       breaker.succeeded()
+      if (failure.status === 401 || failure.status === 403) throw locked(operation, now, error)
       throw new ProviderRefused(operation, failure.status, error)
     }
     if (failure.kind === 'limited') {
@@ -101,6 +106,7 @@ export function providerGuard(options: {
       throw later(operation, until)
     }
     breaker.failed(now)
+    trouble = failure.what
     if (mayRepeat && breaker.state(now) === 'closed')
       return jittered(FIRST_RETRY_MS * 2 ** attempt, random)
     const rest = jittered(Math.min(1000 * 2 ** Math.min(breaker.streak, 6), 60_000), random)
@@ -110,7 +116,15 @@ export function providerGuard(options: {
   const later = (operation: string, retryAt: number) =>
     new MediaUnavailable(`livepeer: ${operation} has to wait its turn`, retryAt)
 
-  const down = (operation: string, retryAt: number, what = 'it is down', cause?: unknown) =>
+  const locked = (operation: string, now: number, cause: unknown) =>
+    new MediaUnavailable(
+      `livepeer: ${operation} was refused, look at LIVEPEER_API_KEY`,
+      now + LOCKED_MS,
+      'the media provider does not let this relay in; its operator has to look',
+      cause,
+    )
+
+  const down = (operation: string, retryAt: number, what: string, cause?: unknown) =>
     new MediaUnavailable(
       `livepeer: ${operation} failed, ${what}`,
       retryAt,
