@@ -15,6 +15,8 @@ const webhookShape = z.looseObject({
 export function providerApi(options: {
   account: Account
   apiKey: string
+  /** The most that one page of a list holds. */
+  maxPage: number
   base(): string
   media: Pick<ProviderMedia, 'file'>
   /** A stream was suspended, deleted or terminated: its media ends. */
@@ -50,7 +52,7 @@ export function providerApi(options: {
       // Full text there means: contains, whatever the case.
       .filter(one => !name || one.name.toLowerCase().includes(String(name).toLowerCase()))
       .sort((a, b) => b.lastSeen - a.lastSeen || b.createdAt - a.createdAt)
-    const limit = Math.min(Number(query.limit) || 20, 1000)
+    const limit = Math.min(Number(query.limit) || 20, options.maxPage)
     const skip = Number(query.cursor?.replace('skip', '') ?? 0)
     const page = found.slice(skip, skip + limit)
     if (page.length === limit) {

@@ -17,7 +17,7 @@ export interface Provider {
 
 /** The server of LIVEPEER_BASE_URL and LIVEPEER_API_KEY (and LIVEPEER_RTMP_URL), where they are set; else our own. */
 export async function provider(
-  options: { latencyMs?: number; webhooks?: boolean } = {},
+  options: { latencyMs?: number; webhooks?: boolean; maxPage?: number } = {},
 ): Promise<Provider> {
   const { LIVEPEER_BASE_URL: serverUrl, LIVEPEER_API_KEY: apiKey } = process.env
   if (serverUrl && apiKey) return real(serverUrl, apiKey)

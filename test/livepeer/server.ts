@@ -22,7 +22,9 @@ const RECORDING_MS = 300
  * process.env.LIVEPEER_API_KEY = livepeer.apiKey
  * livepeer.faults.add({ on: /^POST \/api\/stream$/, times: 1, how: 'lost' })
  */
-export async function startLivepeer(options: { latencyMs?: number; firstRetryMs?: number } = {}) {
+export async function startLivepeer(
+  options: { latencyMs?: number; firstRetryMs?: number; maxPage?: number } = {},
+) {
   const apiKey = randomUUID()
   const webhookSecret = randomBytes(16).toString('hex')
   const provider = account()
@@ -98,6 +100,7 @@ export async function startLivepeer(options: { latencyMs?: number; firstRetryMs?
   const app = providerApi({
     account: provider,
     apiKey,
+    maxPage: options.maxPage ?? 1000,
     base: () => base,
     media,
     stopped: stream => void media.stop(stream.id).catch(() => undefined),
