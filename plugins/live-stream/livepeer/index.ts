@@ -106,14 +106,14 @@ export async function createLivepeerBackend(
     log,
     everyMs: every * 1000,
     async ask() {
-      if ((await providerRecords.list(store, { limit: 1 })).length === 0) return false
+      if ((await providerRecords.list(store, { limit: 1 })).length === 0) return { changed: false }
       const askedAt = clock.now()
       const there = await api.list({ name: ownPrefix(self), active: true })
       // A server that does not know the filter gives all of them.
       const active = new Set(there.filter(one => one.isActive).map(one => one.id))
-      const changes = await ledger.poll(active, askedAt)
+      const { changes, askAgain } = await ledger.poll(active, askedAt)
       for (const change of changes) act(change)
-      return changes.length > 0
+      return { changed: changes.length > 0, askAgain }
     },
   })
 

@@ -63,10 +63,14 @@ export function providerLedger(options: {
 
   /**
    * What a poll saw at `askedAt` (our clock): the ids of the streams that are active. A webhook that came since then knows
-   * better. Gives the streams that changed.
+   * better, and one that came shortly before may: then `askAgain` says after how long to look once more, ms.
    */
-  async function poll(active: ReadonlySet<string>, askedAt: number): Promise<Change[]> {
+  async function poll(
+    active: ReadonlySet<string>,
+    askedAt: number,
+  ): Promise<{ changes: Change[]; askAgain?: number }> {
     const changes: Change[] = []
+    let askAgain: number | undefined
     for (const { value } of await providerRecords.list(store)) {
       const isActive = active.has(value.providerId)
       if (value.active === isActive) continue
@@ -74,12 +78,15 @@ export function providerLedger(options: {
         const record = await providerRecords.get(tx, value.id)
         if (!record || record.active === isActive) return undefined
         const lately = Math.max(record.touchedAt, isActive ? 0 : (mediaAt(record.id) ?? 0))
-        if (lately > askedAt - SETTLED_MS) return undefined
+        if (lately > askedAt - SETTLED_MS) {
+          askAgain = SETTLED_MS
+          return undefined
+        }
         return set(tx, record, isActive, clock.now())
       })
       if (change) changes.push(change)
     }
-    return changes
+    return { changes, askAgain }
   }
 
   async function set(

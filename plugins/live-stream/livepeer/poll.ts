@@ -13,8 +13,8 @@ export function poller(options: {
   clock: Clock
   log: Logger
   everyMs: number
-  /** Resolves with whether something changed. */
-  ask(): Promise<boolean>
+  /** Resolves with whether something changed, and with when to ask again (ms) where that is known. */
+  ask(): Promise<{ changed: boolean; askAgain?: number }>
 }) {
   const { clock, log, everyMs, ask } = options
   let wait = everyMs
@@ -24,7 +24,9 @@ export function poller(options: {
 
   async function once(): Promise<void> {
     try {
-      wait = (await ask()) ? everyMs : Math.min(wait * GROWTH, everyMs * SLOWEST)
+      const { changed, askAgain } = await ask()
+      const slower = Math.min(wait * GROWTH, everyMs * SLOWEST)
+      wait = changed ? everyMs : Math.min(slower, askAgain ?? slower)
     } catch (error) {
       wait = Math.min(wait * 2, everyMs * SLOWEST)
       if (error instanceof MediaUnavailable) wait = Math.max(wait, error.retryAt - clock.now())

@@ -109,8 +109,10 @@ export function providerGuard(options: {
     trouble = failure.what
     if (mayRepeat && breaker.state(now) === 'closed')
       return jittered(FIRST_RETRY_MS * 2 ** attempt, random)
-    const rest = jittered(Math.min(1000 * 2 ** Math.min(breaker.streak, 6), 60_000), random)
-    throw down(operation, Math.max(breaker.retryAt(now), now + rest), failure.what, error)
+    // An open breaker says when; before that, a little longer each time.
+    const open = breaker.state(now) !== 'closed'
+    const rest = open ? breaker.retryAt(now) - now : 500 * 2 ** breaker.streak
+    throw down(operation, now + rest + jittered(500, random), failure.what, error)
   }
 
   const later = (operation: string, retryAt: number) =>
