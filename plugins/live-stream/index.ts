@@ -42,7 +42,7 @@ export default definePlugin({
         companion: react.companion,
         ghost: react.ghost,
         end: react.end,
-        ...backend.hooks?.jobs,
+        ...(backend.hooks?.jobs ?? leftOver),
       },
       routes: backend.hooks?.routes,
       start: backend.hooks?.start,
@@ -53,6 +53,10 @@ export default definePlugin({
     }
   },
 })
+
+const nothing = async (): Promise<void> => undefined
+/** What waits of a backend that is not used any more. */
+const leftOver = { 'livepeer-reconcile': nothing, 'livepeer-recording': nothing }
 
 /** The backend of `liveStream.media`. It speaks to the reactions, which are made after it. */
 function makeBackend(
