@@ -47,6 +47,8 @@ export type MediaEvent =
   | { type: 'error'; id: string; at: number; cause: string }
   /** What was live can be watched again, at this address. */
   | { type: 'recording'; id: string; at: number; url: string }
+  /** What is wrong with media that flows, in a sentence for the host; without one all is well again. */
+  | { type: 'health'; id: string; at: number; problem?: string }
 
 export interface Playlist {
   readonly type: 'playlist'

@@ -58,6 +58,16 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     await streams.put(tx, address, await tellHost(tx, host, stream, content, grantFor))
   }
 
+  /** Says beside the ingest details what is wrong with the media that comes in. */
+  async function advise(tx: Tx, stream: LiveStream, problem: string | undefined): Promise<void> {
+    const told = await currentGrant(host, tx, stream)
+    if (!told?.ingest) return
+    const { ingest, playbackUrl } = told
+    const content =
+      problem === undefined ? { ingest, playbackUrl } : { ingest, playbackUrl, problem }
+    await streams.put(tx, stream.address, await tellHost(tx, host, stream, content, grantFor))
+  }
+
   const grantFor = options.hostGrantDays * 86_400
   const urlOf = (stream: LiveStream) => publicUrl(host.urls().http, stream.id)
 
@@ -150,6 +160,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
       await streams.put(tx, address, recorded(before, event.url))
       return tx.enqueue({ name: 'companion', key: address })
     }
+    if (event.type === 'health') return advise(tx, before, event.problem)
     if (!acceptsMedia(before)) {
       const flows = event.type === 'live' || event.type === 'progress'
       return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
@@ -168,7 +179,10 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
   return { provision, companion, ghost, end, deletion, media, follow, settled: () => queue }
 }
 
-function moved(stream: LiveStream, event: Exclude<MediaEvent, { type: 'recording' }>): LiveStream {
+function moved(
+  stream: LiveStream,
+  event: Exclude<MediaEvent, { type: 'recording' | 'health' }>,
+): LiveStream {
   switch (event.type) {
     case 'live':
       return wentLive(stream, event.at)

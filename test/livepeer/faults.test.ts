@@ -118,6 +118,18 @@ test('while it is down its host hears why, the breaker opens, and the relay does
   assert.match(await relay.metrics(), /sluice_livepeer_breaker\{state="closed"\} 1/)
 })
 
+test('a provider that refuses the stream is said to the host, with the reason in the log', async ({
+  server,
+  host,
+  relay,
+}) => {
+  server.faults.add(one(CREATE, { status: 422 }))
+  const address = await say(host, 'refused', 'planned')
+  const told = await hostGrant(host, address, grant => grant.problem !== undefined)
+  assert.match(told.problem ?? '', /refuses to make this stream/)
+  assert.match(relay.log.join('\n'), /stream.create was refused with 422: a fault at will/)
+})
+
 test('a wrong API key is said to the host without saying the key', async ({ server }) => {
   const other = await provider()
   const key = 'not-the-key-of-this-account'

@@ -17,7 +17,7 @@ const answer = (status: number, headers: Record<string, string> = {}) =>
   new BadAnswer(new Response('{}', { status, headers }), '{}')
 
 test('a failure is a refusal, a limit, or broken', () => {
-  assert.equal(classify(answer(404), 0), { kind: 'refused', status: 404 })
+  assert.equal(classify(answer(404), 0), { kind: 'refused', status: 404, said: '' })
   assert.equal(classify(answer(429, { 'retry-after': '3' }), 0), { kind: 'limited', afterMs: 3000 })
   const date = new Date(60_000).toUTCString()
   assert.equal(classify(answer(429, { 'retry-after': date }), 50_000), {
@@ -75,6 +75,7 @@ function guarded() {
     clock: { now: () => nowMs },
     metrics,
     requestsPerSecond: 1000,
+    apiKey: 'the-key',
     random: () => 0,
   })
   return { guard, metrics }
@@ -99,6 +100,19 @@ test('only what may be done twice is done again when its outcome is unknown', as
   assert.is(runs, 1)
   await caught(guard.call('get', true, failing))
   assert.is(runs, 4)
+})
+
+test('what the provider says of a refusal is passed on without the key, and never a whole answer', async () => {
+  const { guard } = guarded()
+  const body = JSON.stringify({ errors: ['no width for the-key'], streamKey: 'a-stream-key' })
+  const wrong = new BadAnswer(new Response(body, { status: 422 }), body)
+  const refused = await caught(guard.call('create', false, () => Promise.reject(wrong)))
+  assert.is(refused.message, 'livepeer: create was refused with 422: no width for ***')
+  const odd = Object.assign(new Error(`half of ${body}`), { name: 'SyntaxError' })
+  for (const error of [refused, await caught(guard.call('get', true, () => Promise.reject(odd)))]) {
+    assert.is(error.cause, undefined)
+    assert.not.match(error.message, /the-key|a-stream-key/)
+  }
 })
 
 test('a refusal is passed on and counts as a sign of life; a short limit is waited out by all', async () => {

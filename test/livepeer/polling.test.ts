@@ -22,6 +22,16 @@ test('without webhooks a stream goes live, reconnects, ends and has its recordin
     const hook = await fetch(`${relay.http}/webhooks/livepeer`, { method: 'POST', body: '{}' })
     assert.is(hook.status, 404, 'there is no route without a secret')
     await until('live', async () => (await status()) === 'live')
+
+    // What the provider finds wrong reaches the host, and that it is well again.
+    const [stream] = one.own?.streams() ?? []
+    Object.assign(stream ?? {}, { isHealthy: false, issues: ['the bitrate is too low'] })
+    const told = await hostGrant(host, address, grant => grant.problem !== undefined)
+    assert.match(told.problem ?? '', /unhealthy: the bitrate is too low/)
+    assert.is(told.ingest.rtmp.key, key, 'its key still holds')
+    Object.assign(stream ?? {}, { isHealthy: true, issues: null })
+    await hostGrant(host, address, grant => !!grant.ingest && grant.problem === undefined)
+
     await publisher.stop()
     await until('ended', async () => (await status()) === 'ended')
     await until('recorded', async () => (await relay.stream(address))?.recording, 60)

@@ -8,6 +8,7 @@ import type { LivepeerOptions } from './options.ts'
 import { playbackLock } from './playback-lock.ts'
 import { poller } from './poll.ts'
 import { livepeerApi, type ProviderStream } from './provider/api.ts'
+import { ProviderRefused } from './provider/failure.ts'
 import { providerGuard } from './provider/guard.ts'
 import { forget, oldest, reconciler } from './reconcile.ts'
 import { ownPrefix, providerIds, providerRecords, streamName } from './record.ts'
@@ -17,6 +18,8 @@ import { WEBHOOK_EVENTS, WEBHOOK_PATH, webhookRoute } from './webhook.ts'
 
 /** How long media stays for viewers who are a little behind, ms. */
 const LINGER_MS = 30_000
+/** A refused create is tried again after so long, ms. */
+const REFUSED_MS = 10 * 60_000
 /** A create whose answer was lost may still be done, late: then there are two. */
 const SECOND_LOOK_MS = 60_000
 
@@ -36,7 +39,7 @@ export async function createLivepeerBackend(
   if (!apiKey) throw new Error('liveStream.media is "livepeer": set LIVEPEER_API_KEY')
 
   // 1. The provider's API, behind its guard.
-  const guard = providerGuard({ ...options, clock, metrics: host.metrics })
+  const guard = providerGuard({ ...options, apiKey, clock, metrics: host.metrics })
   const api = await livepeerApi({ ...options, apiKey, guard })
   const lock = options.playbackPolicy === 'jwt' ? playbackLock(host, api) : undefined
 
@@ -108,12 +111,14 @@ export async function createLivepeerBackend(
     async ask() {
       if ((await providerRecords.list(store, { limit: 1 })).length === 0) return { changed: false }
       const askedAt = clock.now()
-      const there = await api.list({ name: ownPrefix(self), active: true })
+      const listed = await api.list({ name: ownPrefix(self), active: true })
       // A server that does not know the filter gives all of them.
-      const active = new Set(there.filter(one => one.isActive).map(one => one.id))
-      const { changes, askAgain } = await ledger.poll(active, askedAt)
+      const there = listed.filter(one => one.isActive)
+      const { changes, askAgain } = await ledger.poll(new Set(there.map(one => one.id)), askedAt)
       for (const change of changes) act(change)
-      return { changed: changes.length > 0, askAgain }
+      await ledger.health(there)
+      // While something is live its health may change any time.
+      return { changed: changes.length > 0 || there.length > 0, askAgain }
     },
   })
 
@@ -146,6 +151,13 @@ export async function createLivepeerBackend(
       await store.transaction(tx => tx.enqueue(reconcileAt(clock.now() + SECOND_LOOK_MS)))
       throw error
     })
+  }
+
+  /** It will be refused until somebody changes something, here or there. */
+  function refused(error: unknown): never {
+    if (!(error instanceof ProviderRefused)) throw error
+    const problem = 'the media provider refuses to make this stream; its operator has to look'
+    throw new MediaUnavailable(error.message, clock.now() + REFUSED_MS, problem)
   }
 
   const remember = (id: string, { id: providerId, playbackId }: ProviderStream) =>
@@ -201,7 +213,7 @@ export async function createLivepeerBackend(
       alone(id, async () => {
         const found = await find(id)
         if (found?.suspended) await api.suspend(found.id, false)
-        const stream = found ?? (await make(id, title))
+        const stream = found ?? (await make(id, title).catch(refused))
         if (!stream.streamKey) throw new Error('livepeer: the stream has no key')
         await remember(id, stream)
         poll.soon()

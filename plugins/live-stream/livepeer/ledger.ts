@@ -1,5 +1,6 @@
 import type { Host, Tx } from '../../plugin.ts'
 import type { MediaEvent } from '../backend.ts'
+import type { ProviderStream } from './provider/api.ts'
 import { type ProviderRecord, providerIds, providerRecords, takenEvents } from './record.ts'
 import type { ProviderEvent } from './signature.ts'
 
@@ -89,6 +90,22 @@ export function providerLedger(options: {
     return { changes, askAgain }
   }
 
+  /** What the provider finds wrong with active streams; the host hears each change once. */
+  async function health(there: readonly ProviderStream[]): Promise<void> {
+    for (const one of there) {
+      const known = await providerIds.get(store, one.id)
+      if (!known || (await providerRecords.get(store, known.id))?.problem === problemOf(one))
+        continue
+      await store.transaction(async tx => {
+        const record = await providerRecords.get(tx, known.id)
+        if (!record) return
+        const problem = problemOf(one)
+        await providerRecords.put(tx, known.id, { ...record, problem })
+        await follow(tx, { type: 'health', id: known.id, at: clock.now(), problem })
+      })
+    }
+  }
+
   async function set(
     tx: Tx,
     record: ProviderRecord,
@@ -121,9 +138,15 @@ export function providerLedger(options: {
     }
   }
 
-  return { webhook, poll, sweep }
+  return { webhook, poll, health, sweep }
 }
 export type ProviderLedger = ReturnType<typeof providerLedger>
+
+function problemOf({ isHealthy, issues }: ProviderStream): string | undefined {
+  if (isHealthy !== false) return undefined
+  const said = (issues ?? []).join('; ').slice(0, 500)
+  return `the media provider finds this stream unhealthy${said && `: ${said}`}`
+}
 
 /** `2026-11-21`: sorts as it passes. */
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)

@@ -77,7 +77,8 @@ export const livepeerOptions = z.object({
   keepEndedHours: z.number().min(0).default(24),
   reconcileMinutes: z.number().min(0.01).default(60),
   requestsPerSecond: z.number().min(0.1).default(5),
-  timeoutMs: z.int().min(100).default(10_000),
+  /** Below the time that a stop of the relay may take. */
+  timeoutMs: z.int().min(100).default(8000),
   /** Segments kept in memory so that many viewers cost one fetch, bytes. */
   cacheBytes: z.int().min(0).default(67_108_864),
 })

@@ -13,6 +13,8 @@ const shape = z.object({
   eventAt: z.number(),
   /** Our clock (unix ms) when `active` was last set. */
   touchedAt: z.number(),
+  /** What the provider finds wrong with what is pushed. */
+  problem: z.string().optional(),
   /** A recording is under way: the stream stays at the provider until it is ready. */
   recording: z.boolean().default(false),
 })

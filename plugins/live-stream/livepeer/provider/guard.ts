@@ -24,6 +24,8 @@ export function providerGuard(options: {
   clock: Clock
   metrics: Registry
   requestsPerSecond: number
+  /** Refusals may repeat it (a 401 does); no log ever has it. */
+  apiKey: string
   random?: () => number
 }) {
   const { clock, metrics, random = Math.random } = options
@@ -60,6 +62,7 @@ export function providerGuard(options: {
     for (let attempt = 1; ; attempt++) {
       await turn(operation)
       const done = seconds.startTimer({ operation })
+      const began = clock.now()
       flying += 1
       try {
         const result = await run()
@@ -67,7 +70,8 @@ export function providerGuard(options: {
         requests.inc({ operation, outcome: 'ok' })
         return result
       } catch (error) {
-        const wait = failed(operation, error, again && attempt < ATTEMPTS, attempt)
+        const tookMs = clock.now() - began
+        const wait = failed(operation, error, again && attempt < ATTEMPTS, attempt, tookMs)
         await waitFor(wait)
       } finally {
         flying -= 1
@@ -87,15 +91,22 @@ export function providerGuard(options: {
   }
 
   /** Notes a failure: gives how long to wait before the next attempt, or throws what the caller is to hear. */
-  function failed(operation: string, error: unknown, mayRepeat: boolean, attempt: number): number {
+  function failed(
+    operation: string,
+    error: unknown,
+    mayRepeat: boolean,
+    attempt: number,
+    tookMs: number,
+  ): number {
     const now = clock.now()
     const failure = classify(error, now)
     requests.inc({ operation, outcome: failure.kind })
     // Who says no, or not now, is there.
     if (failure.kind === 'refused') {
       breaker.succeeded()
-      if (failure.status === 401 || failure.status === 403) throw locked(operation, now, error)
-      throw new ProviderRefused(operation, failure.status, error)
+      if (failure.status === 401 || failure.status === 403) throw locked(operation, now)
+      const said = failure.said.replaceAll(options.apiKey, '***')
+      throw new ProviderRefused(operation, failure.status, said)
     }
     if (failure.kind === 'limited') {
       breaker.succeeded()
@@ -107,31 +118,30 @@ export function providerGuard(options: {
     }
     breaker.failed(now)
     trouble = failure.what
-    if (mayRepeat && breaker.state(now) === 'closed')
+    // What took long is not waited for again here: others wait behind.
+    if (mayRepeat && tookMs < MAX_WAIT_MS && breaker.state(now) === 'closed')
       return jittered(FIRST_RETRY_MS * 2 ** attempt, random)
     // An open breaker says when; before that, a little longer each time.
     const open = breaker.state(now) !== 'closed'
     const rest = open ? breaker.retryAt(now) - now : 500 * 2 ** breaker.streak
-    throw down(operation, now + rest + jittered(500, random), failure.what, error)
+    throw down(operation, now + rest + jittered(500, random), failure.what)
   }
 
   const later = (operation: string, retryAt: number) =>
     new MediaUnavailable(`livepeer: ${operation} has to wait its turn`, retryAt)
 
-  const locked = (operation: string, now: number, cause: unknown) =>
+  const locked = (operation: string, now: number) =>
     new MediaUnavailable(
       `livepeer: ${operation} was refused, look at LIVEPEER_API_KEY`,
       now + LOCKED_MS,
       'the media provider does not let this relay in; its operator has to look',
-      cause,
     )
 
-  const down = (operation: string, retryAt: number, what: string, cause?: unknown) =>
+  const down = (operation: string, retryAt: number, what: string) =>
     new MediaUnavailable(
       `livepeer: ${operation} failed, ${what}`,
       retryAt,
       `the media provider is not available (${what}); it is asked again by itself`,
-      cause,
     )
 
   return { call, state: () => breaker.state(clock.now()) }
