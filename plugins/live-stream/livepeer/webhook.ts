@@ -1,15 +1,12 @@
-import type { Clock, RelayHttp } from '../../plugin.ts'
+import type { Clock, Host, RelayHttp } from '../../plugin.ts'
 import type { Change, ProviderLedger } from './ledger.ts'
+import type { LivepeerApi } from './provider/api.ts'
+import { ownPrefix } from './record.ts'
 import { verifyDelivery } from './signature.ts'
 
 export const WEBHOOK_PATH = '/webhooks/livepeer'
 /** What we want to hear of. */
-export const WEBHOOK_EVENTS = [
-  'stream.started',
-  'stream.idle',
-  'recording.waiting',
-  'recording.ready',
-]
+const WEBHOOK_EVENTS = ['stream.started', 'stream.idle', 'recording.waiting', 'recording.ready']
 const MAX_BODY = 1 << 20
 
 /**
@@ -34,6 +31,22 @@ export function webhookRoute(options: {
       if (change) act(change)
       return c.json({ ok: true })
     })
+  }
+}
+
+/** Makes the function that tells the provider of our route, once, where the operator says under which address it is reached. */
+export function webhookRegistration(options: {
+  host: Host
+  api: LivepeerApi
+  webhookUrl: string
+  webhookSecret: string | undefined
+}) {
+  const { host, api, webhookUrl: url, webhookSecret: sharedSecret } = options
+  return async (): Promise<void> => {
+    if (url === '' || !sharedSecret) return
+    if ((await api.webhooks()).some(one => one.url === url)) return
+    await api.addWebhook({ name: ownPrefix(host.self), url, events: WEBHOOK_EVENTS, sharedSecret })
+    host.log.info({ url }, 'the media provider has our webhook')
   }
 }
 
