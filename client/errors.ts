@@ -83,6 +83,14 @@ export class IlpUncertain extends SluiceError {
   }
 }
 
+/** The relay cannot make the media stream yet; it goes on trying, and the grant comes when it can. */
+export class MediaProblem extends SluiceError {
+  override name = 'MediaProblem'
+  constructor(problem: string) {
+    super(sentence(problem))
+  }
+}
+
 /** The sentence to show for anything that was thrown. Example: `sentenceOf(new Error('x')) // 'Something went wrong. Try again.'`. */
 export function sentenceOf(error: unknown): string {
   return error instanceof SluiceError ? error.message : 'Something went wrong. Try again.'

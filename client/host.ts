@@ -3,11 +3,13 @@ import {
   addressOf,
   type EventTemplate,
   type HostGrant,
+  type HostNotice,
   kinds,
   type NostrEvent,
   type Price,
   tagValue,
 } from '../events/index.ts'
+import { MediaProblem } from './errors.ts'
 import type { RelayClient } from './relay-client.ts'
 
 /** What a host announces. Times in unix seconds; `d` names the stream among the host's own. */
@@ -86,7 +88,7 @@ export function host(relay: RelayClient, self: string) {
 
     /**
      * Calls `onGrant` with the ingest details, now if they are there and whenever they change, or `onProblem` when
-     * they cannot be read with this key. Gives the function that ends it.
+     * they cannot be read with this key, or cannot be had yet (`MediaProblem`). Gives the function that ends it.
      */
     async onIngest(
       address: string,
@@ -113,5 +115,8 @@ export function host(relay: RelayClient, self: string) {
 export type Host = ReturnType<typeof host>
 
 async function readHostGrant(relay: RelayClient, self: string, event: NostrEvent) {
-  return JSON.parse(await relay.signer.decrypt(self, event.content)) as HostGrant
+  const text = await relay.signer.decrypt(self, event.content)
+  const content = JSON.parse(text) as HostGrant | HostNotice
+  if (!content.ingest) throw new MediaProblem(content.problem)
+  return content
 }

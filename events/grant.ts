@@ -18,10 +18,18 @@ export interface Ingest {
   readonly srt?: string
 }
 
-/** Content of a host's 5650 after NIP-44. */
+/** Content of a host's 5650 after NIP-44. `problem` is a sentence on what is wrong with the stream now. */
 export interface HostGrant {
   readonly ingest: Ingest
   readonly playbackUrl: string
+  readonly problem?: string
+}
+
+/** Content of a host's 5650 while there is nowhere to send media yet; the grant with `ingest` takes its place. */
+export interface HostNotice {
+  readonly ingest?: undefined
+  readonly playbackUrl: string
+  readonly problem: string
 }
 
 /** The claims of an access token: JWT, ES256K with the relay's key (docs/events.md, Access token). */
@@ -37,7 +45,7 @@ export interface TokenClaims {
   readonly jti: string
 }
 
-/** The template of a 5650; `content` is the NIP-44 text of a ViewerGrant or HostGrant. */
+/** The template of a 5650; `content` is the NIP-44 text of a ViewerGrant, HostGrant or HostNotice. */
 export function grantTemplate(grant: {
   grantee: string
   address: string

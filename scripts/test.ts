@@ -18,7 +18,7 @@ if (suites.length === 0) {
 const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
 
 // 1. What is light runs side by side; 2. what boots media, browsers or floods has the machine for itself.
-const isHeavy = (file: string) => /^test\/(browser|faults|flows|media)\//.test(file)
+const isHeavy = (file: string) => /^test\/(browser|faults|flows|livepeer|media)\//.test(file)
 const results = [
   ...(await runAll(
     suites.filter(file => !isHeavy(file)),

@@ -1,20 +1,39 @@
 import type { Ingest } from '../../events/index.ts'
-import { service } from '../plugin.ts'
+import { type Hooks, service } from '../plugin.ts'
 
 /**
  * Makes media streams. `id` is the stream's public id (32 hex, derived from its address): every verb may run
- * twice with the same id and must then do what it did once.
+ * twice with the same id and must then do what it did once. A verb that cannot be done now throws MediaUnavailable.
  */
 export interface MediaBackend {
   readonly name: string
-  /** Makes the stream, or finds it. `keyHash` is SHA-256 of the stream key in hex: the key itself is never stored. */
-  create(stream: { id: string; keyHash: string }): Promise<void>
-  /** Where the host sends media. */
-  ingest(key: string): Ingest
-  /** Ends the stream: drops its publisher, refuses the key, frees its media after the viewers' last segments. */
-  end(id: string): Promise<void>
+  /**
+   * Makes the stream, or finds it; gives where the host sends media. `key` is the stream's own key, and what the ingest
+   * names, unless the backend makes its keys itself. No key is stored but in the host's grant.
+   */
+  create(stream: { id: string; title: string; key: string }): Promise<Ingest>
+  /**
+   * Ends the stream: drops its publisher, frees its media after the viewers' last segments. `mayReturn`: the relay ended it
+   * because no media came, and a publisher that comes back is taken; else its key is refused from now on.
+   */
+  end(id: string, how?: { mayReturn: boolean }): Promise<void>
   readonly media: MediaSource
+  /** What it needs of its host besides: work of its own, routes for its webhooks, a start. */
+  readonly hooks?: Pick<Hooks, 'jobs' | 'routes' | 'start'>
   close(): Promise<void>
+}
+
+/** The backend cannot do this now: ask again at `retryAt` (unix ms). `problem` is a sentence for the host. */
+export class MediaUnavailable extends Error {
+  override name = 'MediaUnavailable'
+  readonly retryAt: number
+  readonly problem: string | undefined
+
+  constructor(message: string, retryAt: number, problem?: string, cause?: unknown) {
+    super(message, { cause })
+    this.retryAt = Math.ceil(retryAt)
+    this.problem = problem
+  }
 }
 
 /** What a backend tells live-stream, in order for each stream. */
@@ -26,6 +45,10 @@ export type MediaEvent =
   /** The publisher is gone or the engine died and is not back yet. */
   | { type: 'idle'; id: string; at: number; cause: string }
   | { type: 'error'; id: string; at: number; cause: string }
+  /** What was live can be watched again, at this address. */
+  | { type: 'recording'; id: string; at: number; url: string }
+  /** What is wrong with media that flows, in a sentence for the host; without one all is well again. */
+  | { type: 'health'; id: string; at: number; problem?: string }
 
 export interface Playlist {
   readonly type: 'playlist'

@@ -1,4 +1,10 @@
-import { type EventTemplate, kinds, type NostrEvent, tagsNamed } from '../../events/index.ts'
+import {
+  type EventTemplate,
+  isPaid,
+  kinds,
+  type NostrEvent,
+  tagsNamed,
+} from '../../events/index.ts'
 import type { LiveStream } from './stream.ts'
 
 /** Tags of the host's announcement that its companion repeats. */
@@ -20,12 +26,20 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
     return now === 'live' ? undefined : 'live'
   }
   if (stream.status === 'ended') {
+    // Only we can say where the recording is: a host cannot know.
+    const recording = publicRecording(stream)
+    if (recording !== undefined)
+      return stream.companion?.recording === recording && now === 'ended' ? undefined : 'ended'
     if (status === 'ended') return exists ? 'deleted' : undefined
     return now === 'ended' ? undefined : 'ended'
   }
   if (stream.status === 'planned' && exists) return 'deleted'
   return undefined
 }
+
+/** The address of a free stream's recording. That of a paid one is not for everybody. */
+export const publicRecording = (stream: LiveStream): string | undefined =>
+  isPaid(stream) ? undefined : stream.recording
 
 /** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
 export function companionTemplate(
@@ -50,6 +64,8 @@ export function companionTemplate(
   }
   const copied = announcement ? COPIED.flatMap(name => tagsNamed(announcement, name)) : []
   const ends = stream.endedAt === undefined ? [] : [['ends', seconds(stream.endedAt)]]
+  const url = status === 'ended' ? publicRecording(stream) : undefined
+  const recording = url === undefined ? [] : [['recording', url]]
   const since = stream.liveSince === undefined ? [] : [['starts', seconds(stream.liveSince)]]
   return {
     kind: kinds.LiveStream,
@@ -63,6 +79,7 @@ export function companionTemplate(
       ...since,
       ...ends,
       ['streaming', publicUrl(serviceUrl, stream.id)],
+      ...recording,
       ['service', serviceUrl],
     ],
     content: '',

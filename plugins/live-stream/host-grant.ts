@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { grantTemplate, type HostGrant, type Ingest, type NostrEvent } from '../../events/index.ts'
-import type { Host, Reader } from '../plugin.ts'
+import { grantTemplate, type HostGrant, type HostNotice } from '../../events/index.ts'
+import type { Host, Reader, Tx } from '../plugin.ts'
 import type { LiveStream } from './stream.ts'
 
 export const hashKey = (key: string): string => createHash('sha256').update(key).digest('hex')
@@ -9,38 +9,48 @@ export const hashKey = (key: string): string => createHash('sha256').update(key)
 export const newStreamKey = (host: Host): string => Buffer.from(host.random(16)).toString('hex')
 
 /**
- * The stream's key, read back from the host's own grant (only its hash is stored beside): hosts keep one key
+ * What the host was told last, read back from its own grant (only the key's hash is stored beside): hosts keep one key
  * for a stream, whatever restarts in between. Undefined when the grant is gone or was for another key.
  */
-export async function currentKey(
+export async function currentGrant(
   host: Host,
   reader: Reader,
   stream: LiveStream,
-): Promise<string | undefined> {
+): Promise<HostGrant | HostNotice | undefined> {
   const grant = stream.hostGrant ? await reader.event(stream.hostGrant) : undefined
   if (!grant) return undefined
-  const { ingest } = JSON.parse(host.decrypt(stream.host, grant.content)) as HostGrant
-  return hashKey(ingest.rtmp.key) === stream.keyHash ? ingest.rtmp.key : undefined
+  const content = JSON.parse(host.decrypt(stream.host, grant.content)) as HostGrant | HostNotice
+  if (!content.ingest) return content
+  return hashKey(content.ingest.rtmp.key) === stream.keyHash ? content : undefined
 }
 
-/** The host's 5650: where to send media, encrypted to the host. */
-export function hostGrant(
+/**
+ * Sends the host its 5650, where to send media, in place of the one before, and gives the stream as it is then (to be
+ * saved by the caller). The same words twice are said once.
+ */
+export async function tellHost(
+  tx: Tx,
   host: Host,
   stream: LiveStream,
-  ingest: Ingest,
-  playbackUrl: string,
+  content: HostGrant | HostNotice,
   validSeconds: number,
-): NostrEvent {
-  const createdAt = Math.floor(host.clock.now() / 1000)
-  const content: HostGrant = { ingest, playbackUrl }
-  return host.sign(
+): Promise<LiveStream> {
+  const text = JSON.stringify(content)
+  if (JSON.stringify(await currentGrant(host, tx, stream)) === text) return stream
+  const last = stream.hostGrant ? await tx.event(stream.hostGrant) : undefined
+  // Clients take the newest, by its second.
+  const createdAt = Math.max(Math.floor(host.clock.now() / 1000), (last?.created_at ?? 0) + 1)
+  if (last) await tx.removeEvent(last.id)
+  const event = host.sign(
     grantTemplate({
       grantee: stream.host,
       address: stream.address,
       role: 'host',
       createdAt,
       expiresAt: createdAt + validSeconds,
-      content: host.encrypt(stream.host, JSON.stringify(content)),
+      content: host.encrypt(stream.host, text),
     }),
   )
+  await tx.putEvent(event)
+  return { ...stream, hostGrant: event.id }
 }

@@ -1,12 +1,13 @@
 import { Gauge } from 'prom-client'
 import { kinds } from '../../events/index.ts'
-import { definePlugin } from '../plugin.ts'
+import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
-import { mediaService } from './backend.ts'
+import { type MediaBackend, mediaService } from './backend.ts'
 import { acceptsMedia } from './lifecycle.ts'
+import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
-import { liveStreamOptions } from './options.ts'
-import { reactions, resumeStreams } from './reactions.ts'
+import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
+import { type Reactions, reactions, resumeStreams } from './reactions.ts'
 import { streamKeys, streams } from './stream.ts'
 
 /**
@@ -19,20 +20,7 @@ export default definePlugin({
   policies: () => [announcementPolicy],
   async setup(host, options) {
     await resumeStreams(host, options)
-    const backend = await createLocalBackend({
-      ...options.local,
-      clock: host.clock,
-      log: host.log,
-      publishers: {
-        async find(keyHash) {
-          const key = await streamKeys.get(host.store, keyHash)
-          const stream = key ? await streams.get(host.store, key.address) : undefined
-          if (!stream || stream.keyHash !== keyHash || !acceptsMedia(stream)) return undefined
-          return { id: stream.id }
-        },
-      },
-      onEvent: event => react.media(event),
-    })
+    const backend = await makeBackend(host, options, () => react)
     const react = reactions(host, options, backend)
     host.provide(mediaService, backend.media)
     new Gauge({
@@ -54,7 +42,10 @@ export default definePlugin({
         companion: react.companion,
         ghost: react.ghost,
         end: react.end,
+        ...(backend.hooks?.jobs ?? leftOver),
       },
+      routes: backend.hooks?.routes,
+      start: backend.hooks?.start,
       async close() {
         await backend.close()
         await react.settled()
@@ -62,3 +53,38 @@ export default definePlugin({
     }
   },
 })
+
+const nothing = async (): Promise<void> => undefined
+/** What waits of a backend that is not used any more. */
+const leftOver = { 'livepeer-reconcile': nothing, 'livepeer-recording': nothing }
+
+/** The backend of `liveStream.media`. It speaks to the reactions, which are made after it. */
+function makeBackend(
+  host: Host,
+  options: LiveStreamOptions,
+  react: () => Reactions,
+): Promise<MediaBackend> {
+  if (options.media === 'livepeer')
+    return createLivepeerBackend({
+      ...options.livepeer,
+      host,
+      apiKey: process.env.LIVEPEER_API_KEY,
+      webhookSecret: process.env.LIVEPEER_WEBHOOK_SECRET || undefined,
+      onEvent: event => react().media(event),
+      follow: (tx, event) => react().follow(tx, event),
+    })
+  return createLocalBackend({
+    ...options.local,
+    clock: host.clock,
+    log: host.log,
+    publishers: {
+      async find(keyHash) {
+        const key = await streamKeys.get(host.store, keyHash)
+        const stream = key ? await streams.get(host.store, key.address) : undefined
+        if (!stream || stream.keyHash !== keyHash || !acceptsMedia(stream)) return undefined
+        return { id: stream.id }
+      },
+    },
+    onEvent: event => react().media(event),
+  })
+}

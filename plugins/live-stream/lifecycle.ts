@@ -37,7 +37,8 @@ export function announced(
 /** Media flows from `at` (unix ms): the clock runs. Twice is the same as once. */
 export function wentLive(stream: LiveStream, at: number): LiveStream {
   if (stream.liveSince !== undefined) return stream
-  return { ...stream, status: 'live', liveSince: at, seenAt: at, endedAt: undefined }
+  const { endedAt: _, recording: __, ...rest } = stream
+  return { ...rest, status: 'live', liveSince: at, seenAt: at }
 }
 
 /** Media was seen up to `at` (unix ms). */
@@ -62,6 +63,10 @@ export function ended(stream: LiveStream, at: number): LiveStream {
   if (stream.status === 'ended') return stream
   return { ...stopped(stream, stream.seenAt ?? at), status: 'ended', endedAt: at }
 }
+
+/** What was live can be watched again at `url`. */
+export const recorded = (stream: LiveStream, url: string): LiveStream =>
+  stream.recording === url ? stream : { ...stream, recording: url }
 
 /** May a publisher with this stream's key push media now? Not once the host itself has ended it. */
 export const acceptsMedia = (stream: LiveStream): boolean => stream.announcement.status !== 'ended'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { livepeerOptions } from './livepeer/options.ts'
 import { localOptions } from './local/options.ts'
 
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'needs 64 lowercase hex')
@@ -6,7 +7,7 @@ const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'needs 64 lowercase hex')
 /** The `liveStream { }` block of strfry.conf. */
 export const liveStreamOptions = z.object({
   /** The backend that makes media streams. */
-  media: z.enum(['local']).default('local'),
+  media: z.enum(['local', 'livepeer']).default('local'),
   /** Who gets a media stream for an announcement: anyone, or the listed pubkeys. */
   hosts: z.enum(['any', 'listed']).default('any'),
   /** Pubkeys (hex) for hosts = "listed". */
@@ -20,5 +21,6 @@ export const liveStreamOptions = z.object({
   ghostSeconds: z.int().min(1).default(60),
   hostGrantDays: z.int().min(1).default(30),
   local: localOptions.prefault({}),
+  livepeer: livepeerOptions.prefault({}),
 })
 export type LiveStreamOptions = z.output<typeof liveStreamOptions>

@@ -1,9 +1,9 @@
-import { kinds, type NostrEvent, tagsNamed } from '../../events/index.ts'
+import { type Ingest, kinds, type NostrEvent, tagsNamed } from '../../events/index.ts'
 import type { Host, Tx } from '../plugin.ts'
-import type { MediaBackend, MediaEvent } from './backend.ts'
-import { companionTemplate, neededCompanion, publicUrl } from './companion.ts'
-import { currentKey, hashKey, hostGrant, newStreamKey } from './host-grant.ts'
-import { acceptsMedia, ended, sawMedia, stopped, wentLive } from './lifecycle.ts'
+import { type MediaBackend, type MediaEvent, MediaUnavailable } from './backend.ts'
+import { companionTemplate, neededCompanion, publicRecording, publicUrl } from './companion.ts'
+import { currentGrant, hashKey, newStreamKey, tellHost } from './host-grant.ts'
+import { acceptsMedia, ended, recorded, sawMedia, stopped, wentLive } from './lifecycle.ts'
 import type { LiveStreamOptions } from './options.ts'
 import { type LiveStream, streamIds, streamKeys, streams } from './stream.ts'
 
@@ -18,25 +18,58 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
   async function provision({ key: address }: JobOf): Promise<void> {
     const stream = await streams.get(store, address)
     if (!stream || !acceptsMedia(stream)) return
-    const known = await currentKey(host, store, stream)
-    const key = known ?? newStreamKey(host)
-    const keyHash = hashKey(key)
-    await backend.create({ id: stream.id, keyHash })
+    const known = (await currentGrant(host, store, stream))?.ingest
+    const { id, title } = stream
+    const wanted = { id, title, key: known?.rtmp.key ?? newStreamKey(host) }
+    const outcome = await backend.create(wanted).catch(unavailable)
     await store.transaction(async tx => {
       const now = await streams.get(tx, address)
       if (!now) return
+      // The host has ended it meanwhile, and that job found nothing to end yet.
+      if (!acceptsMedia(now)) return tx.enqueue({ name: 'end', key: address })
+      if (outcome instanceof MediaUnavailable) return postpone(tx, now, outcome)
       await tx.enqueue({ name: 'companion', key: address })
-      if (known) return
-      const url = publicUrl(host.urls().http, stream.id)
-      const validSeconds = options.hostGrantDays * 86_400
-      const grant = hostGrant(host, now, backend.ingest(key), url, validSeconds)
-      if (now.keyHash) await streamKeys.delete(tx, now.keyHash)
-      await streamKeys.put(tx, keyHash, { address })
-      await streams.put(tx, address, { ...now, keyHash, hostGrant: grant.id })
-      await tx.putEvent(grant)
+      await take(tx, now, outcome)
     })
-    if (!known) log.info({ stream: address }, 'stream is ready, its host has the ingest details')
   }
+
+  /** The host learns where to send media; its key opens nothing but this stream. */
+  async function take(tx: Tx, stream: LiveStream, ingest: Ingest): Promise<void> {
+    const keyHash = hashKey(ingest.rtmp.key)
+    if (stream.keyHash && stream.keyHash !== keyHash) await streamKeys.delete(tx, stream.keyHash)
+    await streamKeys.put(tx, keyHash, { address: stream.address })
+    const known = { ...stream, keyHash }
+    const told = await tellHost(tx, host, known, { ingest, playbackUrl: urlOf(stream) }, grantFor)
+    await streams.put(tx, stream.address, told)
+    if (told.hostGrant !== stream.hostGrant)
+      log.info({ stream: stream.address }, 'stream is ready, its host has the ingest details')
+  }
+
+  /** The backend cannot now: asked again when it says so, and the host hears why it waits. */
+  async function postpone(tx: Tx, stream: LiveStream, why: MediaUnavailable): Promise<void> {
+    const { address } = stream
+    const runAt = Math.max(why.retryAt, clock.now() + 100)
+    await tx.enqueue({ name: 'provision', key: address, runAt })
+    log.warn({ stream: address, cause: why.message, retryAt: runAt }, 'stream has to wait')
+    if (why.problem === undefined) return
+    const before = await currentGrant(host, tx, stream)
+    const said = { playbackUrl: urlOf(stream), problem: why.problem }
+    const content = before?.ingest ? { ingest: before.ingest, ...said } : said
+    await streams.put(tx, address, await tellHost(tx, host, stream, content, grantFor))
+  }
+
+  /** Says beside the ingest details what is wrong with the media that comes in. */
+  async function advise(tx: Tx, stream: LiveStream, problem: string | undefined): Promise<void> {
+    const told = await currentGrant(host, tx, stream)
+    if (!told?.ingest) return
+    const { ingest, playbackUrl } = told
+    const content =
+      problem === undefined ? { ingest, playbackUrl } : { ingest, playbackUrl, problem }
+    await streams.put(tx, stream.address, await tellHost(tx, host, stream, content, grantFor))
+  }
+
+  const grantFor = options.hostGrantDays * 86_400
+  const urlOf = (stream: LiveStream) => publicUrl(host.urls().http, stream.id)
 
   /** Brings our companion 30311 to what the stream's state asks for. */
   async function companion({ key: address }: JobOf): Promise<void> {
@@ -53,20 +86,30 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     const { http } = host.urls()
     const template = companionTemplate(stream, announcement, status, host.self, http, createdAt)
     await tx.putEvent(host.sign(template))
-    await streams.put(tx, address, { ...stream, companion: { status, createdAt } })
+    const recording = status === 'ended' ? publicRecording(stream) : undefined
+    await streams.put(tx, address, { ...stream, companion: { status, createdAt, recording } })
     log.info({ stream: address, status }, 'companion announcement published')
   }
 
   /** Ends a stream whose media has not come back. */
   async function ghost({ key: address }: JobOf): Promise<void> {
     const stream = await finish(address, now => now.status === 'reconnecting')
-    if (stream) await backend.end(stream.id)
+    if (stream) await release(stream, 'ghost', true)
   }
 
   /** Ends a stream because its host said so. */
   async function end({ key: address }: JobOf): Promise<void> {
     const stream = await finish(address, now => !acceptsMedia(now))
-    if (stream) await backend.end(stream.id)
+    if (stream) await release(stream, 'end', false)
+  }
+
+  /** The backend lets go of it, now or when it can. */
+  async function release(stream: LiveStream, job: string, mayReturn: boolean): Promise<void> {
+    const later = await backend.end(stream.id, { mayReturn }).catch(unavailable)
+    if (!later) return
+    await store.transaction(tx =>
+      tx.enqueue({ name: job, key: stream.address, runAt: later.retryAt }),
+    )
   }
 
   async function finish(address: string, still: (stream: LiveStream) => boolean) {
@@ -105,33 +148,41 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
       .catch(error => log.error({ stream: event.id, error }, 'media state was not saved'))
   }
 
-  async function apply(event: MediaEvent): Promise<void> {
-    const found = await streamIds.get(store, event.id)
-    if (!found) return
-    const { address } = found
-    await store.transaction(async tx => {
-      const before = await streams.get(tx, address)
-      if (!before) return
-      if (!acceptsMedia(before)) {
-        const flows = event.type === 'live' || event.type === 'progress'
-        return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
-      }
-      const after = follow(before, event)
-      if (after === before) return
-      await streams.put(tx, address, after)
-      if (after.status === before.status) return
-      const delay = after.status === 'live' ? options.companionWaitMs : options.ghostSeconds * 1000
-      const name = after.status === 'live' ? 'companion' : 'ghost'
-      await tx.enqueue({ name, key: address, runAt: clock.now() + delay })
-      const cause = 'cause' in event ? event.cause : undefined
-      log.info({ stream: address, status: after.status, cause }, 'stream changed its state')
-    })
+  const apply = (event: MediaEvent) => store.transaction(tx => follow(tx, event))
+
+  /** What a media event does to its stream, in the transaction that saves what caused it. */
+  async function follow(tx: Tx, event: MediaEvent): Promise<void> {
+    const found = await streamIds.get(tx, event.id)
+    const before = found && (await streams.get(tx, found.address))
+    if (!before) return
+    const { address } = before
+    if (event.type === 'recording') {
+      await streams.put(tx, address, recorded(before, event.url))
+      return tx.enqueue({ name: 'companion', key: address })
+    }
+    if (event.type === 'health') return advise(tx, before, event.problem)
+    if (!acceptsMedia(before)) {
+      const flows = event.type === 'live' || event.type === 'progress'
+      return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
+    }
+    const after = moved(before, event)
+    if (after === before) return
+    await streams.put(tx, address, after)
+    if (after.status === before.status) return
+    const delay = after.status === 'live' ? options.companionWaitMs : options.ghostSeconds * 1000
+    const name = after.status === 'live' ? 'companion' : 'ghost'
+    await tx.enqueue({ name, key: address, runAt: clock.now() + delay })
+    const cause = 'cause' in event ? event.cause : undefined
+    log.info({ stream: address, status: after.status, cause }, 'stream changed its state')
   }
 
-  return { provision, companion, ghost, end, deletion, media, settled: () => queue }
+  return { provision, companion, ghost, end, deletion, media, follow, settled: () => queue }
 }
 
-function follow(stream: LiveStream, event: MediaEvent): LiveStream {
+function moved(
+  stream: LiveStream,
+  event: Exclude<MediaEvent, { type: 'recording' | 'health' }>,
+): LiveStream {
   switch (event.type) {
     case 'live':
       return wentLive(stream, event.at)
@@ -141,6 +192,14 @@ function follow(stream: LiveStream, event: MediaEvent): LiveStream {
     case 'error':
       return stopped(stream, event.at)
   }
+}
+
+export type Reactions = ReturnType<typeof reactions>
+
+/** Anything else than "not now" is a broken world. */
+function unavailable(error: unknown): MediaUnavailable {
+  if (error instanceof MediaUnavailable) return error
+  throw error
 }
 
 /** After a restart no publisher is there yet: clocks that ran stop where media was last seen. */

@@ -40,9 +40,15 @@ const shape = z.object({
   keyHash: z.string().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
+  /** Where the newest recording is. */
+  recording: z.string().optional(),
   /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
   companion: z
-    .object({ status: z.enum(['live', 'ended', 'deleted']), createdAt: z.number() })
+    .object({
+      status: z.enum(['live', 'ended', 'deleted']),
+      createdAt: z.number(),
+      recording: z.string().optional(),
+    })
     .optional(),
   /** Unix ms. */
   endedAt: z.number().optional(),

@@ -2,7 +2,12 @@ import type { Context } from 'hono'
 import { Counter, Gauge } from 'prom-client'
 import { z } from 'zod'
 import { describePrice } from '../../events/index.ts'
-import { mediaService, type Playlist, type Segment } from '../live-stream/backend.ts'
+import {
+  MediaUnavailable,
+  mediaService,
+  type Playlist,
+  type Segment,
+} from '../live-stream/backend.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { type Admission, gate, type Refusal } from './gate.ts'
@@ -62,12 +67,21 @@ export default definePlugin({
       }
       const query = new URL(c.req.url).searchParams
       const { signal } = c.req.raw
-      const file = await host.use(mediaService).fetch(admission.streamId, path, query, signal)
+      const media = host.use(mediaService)
+      const file = await media.fetch(admission.streamId, path, query, signal).catch(unavailable)
+      if (file === 'unavailable')
+        return refuse(c, { status: 503, error: 'the media is not to be had now, try again' })
       if (!file) return refuse(c, { status: 404, error: 'there is no such file (any more)' })
       return file.type === 'playlist' ? playlist(c, file) : segment(c, file, admission, host)
     }
   },
 })
+
+/** Where the media comes from is down for a moment; anything else is our own failure. */
+function unavailable(error: unknown): 'unavailable' {
+  if (error instanceof MediaUnavailable) return 'unavailable'
+  throw error
+}
 
 const cors = {
   'Access-Control-Allow-Origin': '*',

@@ -4,23 +4,15 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { host, type Show } from '../../client/host.ts'
-import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
-import { connectNode } from '../../client/node.ts'
-import { RelayClient } from '../../client/relay-client.ts'
-import { relayInfo } from '../../client/relay-info.ts'
-import type { Ingest } from '../../events/index.ts'
 import { watchPath } from '../../web/app/format.ts'
 import { type RelayProcess, spawnRelay } from '../harness.ts'
-import { startPublisher } from '../media/publisher.ts'
 import { launchChromium } from './chromium.ts'
+import { announce, plays, position, publish, START_MS } from './stage.ts'
 
 /** The watch page's main path: real media over RTMP, real payments, a real browser. */
 const test = suite<{ relay: RelayProcess; dir: string }>('watching in a browser')
 const artifacts = new URL('../../artifacts/', import.meta.url).pathname
 const GROWTH_SECONDS = 5
-/** From the publisher's start to the page's picture, also on a machine that is busy otherwise. */
-const START_MS = 45_000
 
 const browser = await launchChromium()
 /** Without a browser each is skipped, and counted as that. */
@@ -36,39 +28,6 @@ test.after(async ({ relay, dir }) => {
   await relay.stop()
   await rm(dir, { recursive: true, force: true })
 })
-
-/** Announces a show, and gives its address and where its media goes. */
-async function announce(url: string, show: Partial<Show>) {
-  const signer = new LocalSigner(generateSecret())
-  const relay = new RelayClient(url, { connect: connectNode, signer })
-  const mine = host(relay, (await relayInfo(url)).self)
-  const address = await mine.announce({ d: 'show', status: 'planned', title: 'Show', ...show })
-  const ingest = await new Promise<Ingest>((resolve, reject) => {
-    mine.onIngest(address, grant => resolve(grant.ingest), reject).catch(reject)
-  })
-  return { address, ingest, close: () => relay.close() }
-}
-
-const publish = ({ rtmp }: Ingest) => startPublisher({ url: `${rtmp.server}/${rtmp.key}` })
-
-/** Seconds that the video has played, once there is a picture. */
-const position = (page: Page): Promise<number> =>
-  page.evaluate(() => {
-    const video = document.querySelector('video')
-    return video && video.videoWidth > 0 ? video.currentTime : -1
-  })
-
-async function plays(page: Page, seconds: number): Promise<void> {
-  await page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0, null, {
-    timeout: START_MS,
-  })
-  const from = await position(page)
-  await page.waitForFunction(
-    until => (document.querySelector('video')?.currentTime ?? 0) >= until,
-    from + seconds,
-    { timeout: (seconds + 20) * 1000 },
-  )
-}
 
 async function open(url: string, phone: boolean) {
   const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }

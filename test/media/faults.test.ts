@@ -145,7 +145,10 @@ test('a stream key stands in no log line and in no event, right or wrong', async
   await until('idle')
   assert.match(logged.join(), /a stream key that is not known/)
   assert.not.match(logged.join() + JSON.stringify(events), /key-[ab]/)
-  assert.is(backend.ingest('key-a').rtmp?.server, `rtmp://127.0.0.1:${backend.rtmpPort}/live`)
+  assert.is(
+    (await backend.create({ id: 'a', title: '', key: 'key-a' })).rtmp.server,
+    `rtmp://127.0.0.1:${backend.rtmpPort}/live`,
+  )
 })
 
 test('a backend that is killed leaves no engine behind', async () => {

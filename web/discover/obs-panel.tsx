@@ -22,6 +22,10 @@ export function ObsPanel({ show, onAgain }: { show: Show; onAgain: () => void })
   const [stream, setStream] = useState<Stream | undefined>(undefined)
   const [problem, setProblem] = useState('')
   const fail = (error: unknown) => setProblem(sentenceOf(error))
+  const take = (next: HostGrant) => {
+    setGrant(next)
+    setProblem(next.problem ?? '')
+  }
 
   useEffect(() => {
     identity.need().catch(fail)
@@ -30,7 +34,7 @@ export function ObsPanel({ show, onAgain }: { show: Show; onAgain: () => void })
     if (!self || !address) return
     const stops = [followStream(relay, self, address, setStream)]
     host(relay, self)
-      .onIngest(address, setGrant, fail)
+      .onIngest(address, take, fail)
       .then(stop => stops.push(stop), fail)
     return () => {
       for (const stop of stops) stop()

@@ -111,10 +111,8 @@ export async function createLocalBackend(
   return {
     name: 'local',
     rtmpPort: server.port,
-    async create() {
-      // Nothing to make: a channel comes with its first publisher, the key's hash lies in the store.
-    },
-    ingest: key => ({ rtmp: { server: publicUrl, key } }),
+    // Nothing to make: a channel comes with its first publisher, the key's hash lies in the store.
+    create: async ({ key }) => ({ rtmp: { server: publicUrl, key } }),
     async end(id) {
       publishers.get(id)?.end('the stream was ended')
       const channel = channels.get(id)

@@ -6,6 +6,9 @@ interface Held extends Job {
   readonly version: number
 }
 
+/** A STRICT table takes no fractions of a millisecond, and jitter makes them. */
+const whole = (ms: number): number => Math.ceil(ms)
+
 /**
  * The job table's verbs. What is held is only in memory, so a restart runs it again. Jobs are looked up on the
  * reading connection, which sees only what was committed.
@@ -38,7 +41,7 @@ export function jobVerbs(db: Database, reads: Database) {
 
   return {
     enqueue(plugin: string, job: JobRequest, now: number): void {
-      insert.run(plugin, job.name, job.key, job.payload ?? '', job.runAt ?? now)
+      insert.run(plugin, job.name, job.key, job.payload ?? '', whole(job.runAt ?? now))
     },
     claim(now: number, limit: number): Job[] {
       const jobs: Job[] = []
@@ -57,7 +60,7 @@ export function jobVerbs(db: Database, reads: Database) {
     failed(job: Job, error: string, runAt: number | undefined): void {
       const version = held.get(job.id)
       if (runAt === undefined) bury.run(error, job.id, version)
-      else retry.run(error, runAt, job.id, version)
+      else retry.run(error, whole(runAt), job.id, version)
     },
     release: (job: Job): boolean => held.delete(job.id),
     nextAt(): number | undefined {
