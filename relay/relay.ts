@@ -14,7 +14,7 @@ import { authProblem } from './auth.ts'
 import { andThen } from './awaitable.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
-import { textFrame, textFrames } from './frame.ts'
+import { answerFrames, textFrame } from './frame.ts'
 import type { Judge } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
@@ -218,9 +218,8 @@ export function createRelay(options: {
     const { id } = subscription
     if (connection.subscriptions.get(id) !== subscription) return
     const name = JSON.stringify(id)
-    const answer = result.raws.map(raw => `["EVENT",${name},${raw}]`)
-    answer.push(result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`)
-    connection.sendFrame(textFrames(answer))
+    const last = result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`
+    connection.sendFrame(answerFrames(`["EVENT",${name},`, result.raws, last))
     subscription.seq = result.seq
     for (const stored of subscription.waiting.splice(0)) subscription.deliver(stored)
   }

@@ -52,11 +52,12 @@ export function planFilter(
   const tags = tagConditions(filter)
 
   if (ids) {
-    also(`e.id IN (${marks(ids)})`, ...ids.map(hex))
+    const one = ids.length === 1
+    also(one ? 'e.id = ?' : `e.id IN (${marks(ids)})`, ...ids.map(hex))
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
     for (const tag of tags) also(...hasTag(tag))
-    return select(columns, where, params)
+    return select(columns, where, params, one ? '' : NEWEST_FIRST)
   }
 
   const [first, ...rest] = tags
@@ -101,11 +102,13 @@ export function planFilter(
   }
   if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
   if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
-  return select(columns, where, params)
+  return select(columns, where, params, NEWEST_FIRST)
 }
 
-function select(columns: string, where: string[], params: Plan['params']): Plan {
-  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.tie LIMIT ${LIMIT}`
+const NEWEST_FIRST = 'ORDER BY e.created_at DESC, e.tie'
+
+function select(columns: string, where: string[], params: Plan['params'], order: string): Plan {
+  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ${order} LIMIT ${LIMIT}`
   return { sql, params }
 }
 
