@@ -152,8 +152,8 @@ export function createRelay(options: {
       broadcast(event)
       return accept
     }
-    const handler = handles.get(event.kind)
-    return handler ? handler(event, ctx) : store.putEvent(event).then(decisionOf)
+    const answer = handles.get(event.kind)?.(event, ctx) ?? 'store'
+    return answer === 'store' ? store.putEvent(event).then(decisionOf) : answer
   }
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */

@@ -1,4 +1,4 @@
-import type { Filter } from '../../../events/index.ts'
+import { addressOf, type Filter, isReplaceable } from '../../../events/index.ts'
 import { tagConditions } from '../../filter.ts'
 
 /** One SELECT over events for a filter; `@limit` is bound at each run. */
@@ -60,6 +60,12 @@ export function planFilter(
     return select(columns, where, params, one ? '' : NEWEST_FIRST)
   }
 
+  const address = onlyAddress(filter, tags)
+  if (address !== undefined) {
+    also('e.address = ?', address)
+    return select(columns, where, params, '')
+  }
+
   const [first, ...rest] = tags
   if (first) {
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
@@ -103,6 +109,18 @@ export function planFilter(
   if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
   if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
   return select(columns, where, params, NEWEST_FIRST)
+}
+
+/**
+ * The address that a filter asks for, where it asks for one replaceable event (a profile, a mute list) and nothing else.
+ * Not by `#d`: an addressable event may have more d tags than the one that names it.
+ */
+function onlyAddress({ authors, kinds }: Filter, tags: readonly unknown[]): string | undefined {
+  const [kind] = kinds ?? []
+  const [pubkey] = authors ?? []
+  if (tags.length > 0 || kinds?.length !== 1 || authors?.length !== 1) return undefined
+  if (kind === undefined || pubkey === undefined || !isReplaceable(kind)) return undefined
+  return addressOf({ kind, pubkey, tags: [] })
 }
 
 const NEWEST_FIRST = 'ORDER BY e.created_at DESC, e.tie'
