@@ -9,6 +9,8 @@ import { openConnection } from './connection.ts'
 const FILE = 'search.sqlite'
 const SHAPE = 1
 const EVERY_MS = 1000
+/** While there is more to take in; other threads get their turn between. */
+const BEHIND_MS = 100
 const AT_ONCE = 500
 /** A search waits so long for the index to catch up, then makes do with what is in it. */
 const CATCH_UP_MS = 3000
@@ -153,10 +155,13 @@ function run(database: string, dir: string): void {
     while (takeIn() && Date.now() < end);
   }
 
-  const timer = setInterval(takeIn, EVERY_MS)
+  let timer = setTimeout(goOn, EVERY_MS)
+  function goOn(): void {
+    timer = setTimeout(goOn, takeIn() ? BEHIND_MS : EVERY_MS)
+  }
   parentPort?.on('message', (message: Question | 'close') => {
     if (message === 'close') {
-      clearInterval(timer)
+      clearTimeout(timer)
       parentPort?.close()
       index.close()
       events.close()
