@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
@@ -7,6 +7,8 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
 import { writePolicyPlugins } from './child-plugin/write-policy.ts'
+import { clientAddress } from './client-address.ts'
+import { clientPace } from './client-pace.ts'
 import type { LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
@@ -133,7 +135,7 @@ export async function startRelay(options: {
 
   // 3. Listen.
   let ready = false
-  const ipOf = clientAddress(config.relay.realIpHeader)
+  const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
   const app = createHttp({
     webDir: packageFile('dist/web'),
@@ -150,7 +152,8 @@ export async function startRelay(options: {
     getRequestListener(app.fetch),
   )
   const lent = pluginSockets({ config, ipOf, paths: together.sockets })
-  const sockets = serveSockets({ server, relay, config, ipOf, takenByPlugin: lent.take })
+  const pace = clientPace({ ...config.relay.rateLimit, clock, metrics })
+  const sockets = serveSockets({ server, relay, config, ipOf, pace, takenByPlugin: lent.take })
   new Gauge({
     name: 'sluice_connections',
     help: 'Open WebSocket connections',
@@ -193,16 +196,6 @@ export async function startRelay(options: {
       await store.close()
       letGo()
     },
-  }
-}
-
-/** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
-export function clientAddress(header: string) {
-  const name = header.toLowerCase()
-  return (request: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
-    const value = name === '' ? undefined : request.headers[name]
-    const last = (Array.isArray(value) ? value.at(-1) : value)?.split(',').at(-1)?.trim()
-    return (last || request.socket.remoteAddress || '').replace(/^::ffff:/, '')
   }
 }
 

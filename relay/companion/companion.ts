@@ -6,6 +6,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
 import type { Clock, Logger, Plugin } from '../../plugins/plugin.ts'
 import { admitter } from '../admit.ts'
+import { clientAddress } from '../client-address.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from '../host.ts'
@@ -16,7 +17,7 @@ import { judge } from '../judge.ts'
 import { importPlugin } from '../loader.ts'
 import { ownPolicies } from '../own-policies.ts'
 import { pluginSockets } from '../plugin-sockets.ts'
-import { clientAddress, packageFile } from '../server.ts'
+import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
 import { holdFolder } from '../store/sqlite/lock.ts'
@@ -121,7 +122,7 @@ export async function startCompanion(options: {
 
   // 3. HTTP: playback, pages, API, on a port of its own.
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const ipOf = clientAddress(config.relay.realIpHeader)
+  const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
   const app = createHttp({
     webDir: packageFile('dist/web'),
     info: () => relayInfo(config, signer.self, version, together.info()),
