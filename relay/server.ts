@@ -1,8 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
@@ -12,7 +10,7 @@ import { clientPace } from './client-pace.ts'
 import type { LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from './host.ts'
-import { createHttp } from './http.ts'
+import { createHttp, httpServer } from './http.ts'
 import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
 import { judge } from './judge.ts'
@@ -149,10 +147,7 @@ export async function startRelay(options: {
     log,
     routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
   })
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
-    getRequestListener(app.fetch),
-  )
+  const server = httpServer(app)
   const lent = pluginSockets({ config, ipOf, paths: together.sockets })
   const pace = clientPace({ ...config.relay.rateLimit, clock, metrics })
   const sockets = serveSockets({ server, relay, config, ipOf, pace, takenByPlugin: lent.take })

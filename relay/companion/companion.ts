@@ -1,7 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { resolve } from 'node:path'
-import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
 import type { Clock, Logger, Plugin } from '../../plugins/plugin.ts'
@@ -10,7 +8,7 @@ import { clientAddress } from '../client-address.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from '../host.ts'
-import { createHttp } from '../http.ts'
+import { createHttp, httpServer } from '../http.ts'
 import { relayInfo } from '../info.ts'
 import { runJobs } from '../jobs.ts'
 import { judge } from '../judge.ts'
@@ -133,10 +131,7 @@ export async function startCompanion(options: {
     log,
     routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
   })
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
-    getRequestListener(app.fetch),
-  )
+  const server = httpServer(app)
   const lent = pluginSockets({ config, ipOf, paths: together.sockets })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
