@@ -1,10 +1,26 @@
-import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { z } from 'zod'
 import type { PolicyContext } from '../plugins/plugin.ts'
 
 /** True for events that a client sent: imports, syncs and streams from other relays are nobody's pace. */
 export const fromClient = ({ source }: Pick<PolicyContext, 'source'>): boolean =>
   source.type === 'IP4' || source.type === 'IP6'
+
+/**
+ * The one way to write an address, so that texts can be compared; undefined for what is none.
+ *
+ * @example
+ * canonicalIp('2001:DB8:0::1') // '2001:db8::1'
+ * canonicalIp('::ffff:192.0.2.7') // '192.0.2.7'
+ */
+export function canonicalIp(text: string): string | undefined {
+  if (isIPv4(text)) return text
+  // A zone (fe80::1%eth0) is the writer's own affair.
+  const [plain = ''] = text.split('%')
+  if (!isIPv6(plain)) return undefined
+  const { address } = new SocketAddress({ address: plain, family: 'ipv6' })
+  return /^::ffff:([\d.]+)$/.exec(address)?.[1] ?? address
+}
 
 /**
  * What one customer holds of addresses: an IPv4 address, or an IPv6 /64.
@@ -38,7 +54,7 @@ export const addressList = z
  * isAmong(['::1', '10.0.0.0/8'])('10.1.2.3') // true
  */
 export function isAmong(list: readonly string[]): (ip: string) => boolean {
-  const single = new Set(list.filter(text => !text.includes('/')))
+  const single = new Set(list.flatMap(text => canonicalIp(text) ?? []))
   const networks = new BlockList()
   for (const text of list) {
     const { ip, bits } = split(text) ?? {}

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { canonicalIp } from '../policies/source.ts'
 
 /**
  * The client's address: the socket's, or the one that trusted proxies in front wrote into `header`. Each proxy appends
@@ -20,14 +20,10 @@ export function clientAddress({ header, hops }: { header: string; hops: number }
   }
 }
 
-/** `[2001:DB8::1]:443` is 2001:db8::1, `::ffff:192.0.2.7` and `192.0.2.7:80` are 192.0.2.7; undefined for no address. */
+/** An address without the port, brackets and quotes that proxies write around it; undefined for no address. */
 function addressOf(entry: string): string | undefined {
   const text = entry.trim().replaceAll('"', '')
-  const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
-  if (isIPv4(bare)) return bare
-  // A zone (fe80::1%eth0) is the writer's own affair.
-  const [plain = ''] = bare.split('%')
-  if (!isIPv6(plain)) return undefined
-  const { address } = new SocketAddress({ address: plain, family: 'ipv6' })
-  return /^::ffff:([\d.]+)$/.exec(address)?.[1] ?? address
+  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1]
+  const withPort = /^([\d.]+):\d+$/.exec(text)?.[1]
+  return canonicalIp(bracketed ?? withPort ?? text)
 }
