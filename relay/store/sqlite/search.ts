@@ -115,9 +115,31 @@ function textOf(event: NostrEvent): string {
   return [event.content, ...(event.kind >= 30_000 ? named : []), ...topics].join('\n')
 }
 
+/** A broken file shows only where it is read: it is thrown away, and this thread with it; the next one begins anew. */
 function run(database: string, dir: string): void {
+  const path = join(dir, FILE)
+  const index = openIndex(path)
+  const unlessBroken = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string }
+      if (!/^SQLITE_(CORRUPT|NOTADB)/.test(String(code))) throw error
+      index.close()
+      removeIndex(path)
+      // An error of SQLite's own class would lose its message on the way to the other thread.
+      throw new Error(`the search index is broken: ${message}`)
+    }
+  }
+  unlessBroken(() => serve(index, database, unlessBroken))
+}
+
+function serve(
+  index: Database.Database,
+  database: string,
+  unlessBroken: (work: () => void) => void,
+): void {
   const events = openConnection(database, 'reader')
-  const index = openIndex(join(dir, FILE))
   const newest = events
     .prepare<[], number>("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
     .pluck()
@@ -155,9 +177,21 @@ function run(database: string, dir: string): void {
     while (takeIn() && Date.now() < end);
   }
 
+  /** What the words are wrong about is the asker's affair; a broken index is everybody's. */
+  function found({ id, words, limit, offset }: Question): Answer {
+    try {
+      return { id, seqs: find.all(words, limit, offset) }
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_ERROR') throw error
+      return { id, error: String(error) }
+    }
+  }
+
   let timer = setTimeout(goOn, EVERY_MS)
   function goOn(): void {
-    timer = setTimeout(goOn, takeIn() ? BEHIND_MS : EVERY_MS)
+    unlessBroken(() => {
+      timer = setTimeout(goOn, takeIn() ? BEHIND_MS : EVERY_MS)
+    })
   }
   parentPort?.on('message', (message: Question | 'close') => {
     if (message === 'close') {
@@ -167,14 +201,15 @@ function run(database: string, dir: string): void {
       events.close()
       return
     }
-    const { id, words, limit, offset } = message
-    try {
+    unlessBroken(() => {
       catchUp()
-      parentPort?.postMessage({ id, seqs: find.all(words, limit, offset) })
-    } catch (error) {
-      parentPort?.postMessage({ id, error: String(error) })
-    }
+      parentPort?.postMessage(found(message))
+    })
   })
+}
+
+function removeIndex(path: string): void {
+  for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true })
 }
 
 function openIndex(path: string): Database.Database {
@@ -200,7 +235,7 @@ function openIndex(path: string): Database.Database {
     } catch (error) {
       const { code } = error as { code?: string }
       if (attempt > 1 || /SQLITE_(FULL|IOERR|CANTOPEN|READONLY)/.test(String(code))) throw error
-      for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true })
+      removeIndex(path)
     }
   }
 }
