@@ -95,7 +95,8 @@ const verdict = {
 if (values.json) console.log(JSON.stringify({ ...verdict, lines }, null, 2))
 say(
   `${died ? 'THE RELAY DIED. ' : ''}RSS over the second half: ${verdict.rssSlopeMbPerMinute} MB a minute ` +
-    `(anonymous ${verdict.anonymousSlopeMbPerMinute}), goal below ${GOAL_MB_PER_MINUTE}`,
+    `(anonymous ${verdict.anonymousSlopeMbPerMinute}), goal below ${GOAL_MB_PER_MINUTE}` +
+    (minutes < MINUTES_THAT_TELL ? `; ${minutes} minutes are too short to tell` : ''),
 )
 say(
   `${tally.accepted} events accepted, ${tally.delivered} delivered, ${tally.connections} connections, refused: ` +
