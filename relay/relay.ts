@@ -72,13 +72,14 @@ export function createRelay(options: {
 
   /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
   function receive(connection: Connection, text: string): Promise<void> | undefined {
-    const message = parseMessage(text, limits)
+    let message: ClientMessage = { type: 'bad', answer: 'NOTICE', msg: BROKEN }
+    const failed = (error: unknown) => fail(connection, message, error)
     try {
+      message = parseMessage(text, limits)
       const running = answer(connection, message)
-      if (running instanceof Promise)
-        return running.catch(error => fail(connection, message, error))
+      if (running instanceof Promise) return running.catch(failed)
     } catch (error) {
-      fail(connection, message, error)
+      failed(error)
     }
     return undefined
   }

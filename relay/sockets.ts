@@ -12,6 +12,7 @@ const CLOSE_MS = 2000
 
 const SLOW_DOWN = 'rate-limited: messages from your address come too fast, wait a moment'
 const TOO_MANY = 'rate-limited: too many connections from your address, close one first'
+
 /** The WebSocket side of the relay's port: accepts, pings, cuts and drains connections. */
 export function serveSockets(options: {
   server: Server

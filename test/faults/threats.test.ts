@@ -345,6 +345,31 @@ test('a body without end is refused with 413 before it is gathered', async ({ re
   await isAlive(relay)
 })
 
+test('HTTP that is none, or names hosts and paths that are none, is 400 and nothing more', async ({
+  relay,
+}) => {
+  const { port } = new URL(relay.http)
+  for (const text of [
+    'GET / HTTP/1.1\r\nHost: a b',
+    'GET / HTTP/1.1\r\nHost: [::1',
+    'GET / HTTP/1.1\r\nHost: x:99999',
+    'GET http:// HTTP/1.1\r\nHost: x',
+    'OPTIONS * HTTP/1.1\r\nHost: x',
+    'GET /\\..\\relay.key HTTP/1.1\r\nHost: x',
+    'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5',
+    'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x',
+    '\x16\x03\x01\x00',
+  ]) {
+    const socket = connectTcp(Number(port), '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write(`${text}\r\n\r\n`)
+    const [answer] = await once(socket, 'data')
+    assert.match(String(answer), /^HTTP\/1.1 400 /, text)
+    socket.destroy()
+  }
+  await isAlive(relay)
+})
+
 test('a page of markup stays text: no inline script, no frame, no sniffing', async ({ relay }) => {
   const response = await fetch(`${relay.http}/watch/%3Cscript%3Ealert(1)%3C/script%3E`)
   const policy = response.headers.get('content-security-policy') ?? ''
