@@ -72,20 +72,21 @@ export function createRelay(options: {
 
   /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
   function receive(connection: Connection, text: string): Promise<void> | undefined {
-    const message = parseMessage(text, limits)
+    let message: ClientMessage = { type: 'bad', answer: 'NOTICE', msg: BROKEN }
+    const failed = (error: unknown) => fail(connection, message, error)
     try {
+      message = parseMessage(text, limits)
       const running = answer(connection, message)
-      if (running instanceof Promise)
-        return running.catch(error => fail(connection, message, error))
+      if (running instanceof Promise) return running.catch(failed)
     } catch (error) {
-      fail(connection, message, error)
+      failed(error)
     }
     return undefined
   }
 
   function fail(connection: Connection, message: ClientMessage, error: unknown): void {
     log.error({ type: message.type, cause: describe(error) }, 'a message could not be answered')
-    connection.send(failure(message))
+    connection.send(refusal(message, BROKEN))
   }
 
   function answer(connection: Connection, message: ClientMessage): Awaitable<void> {
@@ -105,11 +106,7 @@ export function createRelay(options: {
       case 'NEG-CLOSE':
         return sync.receive(connection, message)
       case 'bad':
-        if (message.answer === 'NOTICE') return connection.send(['NOTICE', message.msg])
-        if (message.answer === 'NEG-ERR')
-          return connection.send(['NEG-ERR', message.id, message.msg])
-        if (message.answer === 'OK') return connection.send(['OK', message.id, false, message.msg])
-        return connection.send(['CLOSED', message.id, message.msg])
+        return connection.send(refusal(message, message.msg))
     }
   }
 
@@ -268,6 +265,10 @@ export function createRelay(options: {
 
   return {
     receive,
+    /** Answers one text message with a refusal and does nothing else; `msg` follows a NIP-01 prefix. */
+    refuse(connection: Connection, text: string, msg: string): void {
+      connection.send(refusal(parseMessage(text, limits), msg))
+    },
     publish,
     broadcast,
     subscriptions: index.size,
@@ -285,12 +286,26 @@ function toOk(decision: Decision): [ok: boolean, msg: string] {
   return [true, (decision.action === 'accept' && decision.msg) || '']
 }
 
-/** What a client hears when its message met a broken world; the sentence begins with a NIP-01 prefix. */
-function failure(message: ClientMessage): unknown[] {
-  const msg = 'error: the relay could not do this now, try again later'
-  if (message.type === 'EVENT' || message.type === 'AUTH')
-    return ['OK', message.event.id, false, msg]
-  if (message.type === 'REQ' || message.type === 'COUNT') return ['CLOSED', message.id, msg]
-  if (message.type === 'NEG-OPEN' || message.type === 'NEG-MSG') return ['NEG-ERR', message.id, msg]
-  return ['NOTICE', msg]
+const BROKEN = 'error: the relay could not do this now, try again later'
+
+/** How a message is refused, by its verb; `msg` is a sentence after a NIP-01 prefix. */
+function refusal(message: ClientMessage, msg: string): unknown[] {
+  switch (message.type) {
+    case 'EVENT':
+    case 'AUTH':
+      return ['OK', message.event.id, false, msg]
+    case 'REQ':
+    case 'COUNT':
+      return ['CLOSED', message.id, msg]
+    case 'NEG-OPEN':
+    case 'NEG-MSG':
+      return ['NEG-ERR', message.id, msg]
+    case 'bad':
+      if (message.answer === 'NOTICE') return ['NOTICE', msg]
+      return message.answer === 'OK'
+        ? ['OK', message.id, false, msg]
+        : [message.answer, message.id, msg]
+    default:
+      return ['NOTICE', msg]
+  }
 }

@@ -23,10 +23,14 @@ const COLUMNS = {
 /** A bare variable here makes SQLite prepare the statement anew at each run, to plan for its value: ten times the price. */
 const LIMIT = '@limit + 0'
 
-/** Up to so many (author, kind) pairs or tag values are looked up one by one and merged. */
+/** Up to so many (author, kind) pairs or tag values are looked up one by one and merged: SQLite plans more too slowly. */
 const MAX_ARMS = 64
+/** Nor may they need more variables together than this; SQLite takes 32,766 of them. */
+const MAX_ARM_PARAMS = 8192
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+const unique = <T>(list: readonly T[] | undefined): readonly T[] | undefined =>
+  list && [...new Set(list)]
 const marks = (values: readonly unknown[]): string => values.map(() => '?').join(',')
 
 /**
@@ -40,7 +44,8 @@ export function planFilter(
   { now, kindsOf }: { now: number; kindsOf(author: string): readonly number[] },
 ): Plan {
   const columns = COLUMNS[wanted]
-  const { authors, ids, kinds, since, until } = filter
+  const { since, until } = filter
+  const [authors, ids, kinds] = [unique(filter.authors), unique(filter.ids), unique(filter.kinds)]
   const where: string[] = ['(e.expires IS NULL OR e.expires > ?)']
   const params: Plan['params'] = [now]
   const also = (sql: string, ...values: Plan['params']) => {
@@ -71,9 +76,16 @@ export function planFilter(
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
     for (const tag of rest) also(...hasTag(tag))
+    const keys = first.values.map(value => first.letter + value)
+    if (keys.length > MAX_ARMS || keys.length * params.length > MAX_ARM_PARAMS) {
+      const bound = where.filter(sql => sql.startsWith('e.created_at')).map(sql => sql.slice(2))
+      const some = [...bound, `key IN (${marks(keys)})`].join(' AND ')
+      const times = [since, until].filter(time => time !== undefined)
+      const from = `(SELECT DISTINCT seq FROM tag WHERE ${some}) t CROSS JOIN event e ON e.seq = t.seq`
+      return select(columns, where, [...times, ...keys, ...params], NEWEST_FIRST, from)
+    }
     const bounds = where.map(sql => sql.replace(/^e\.created_at/, 't.created_at'))
     const from = 'tag t CROSS JOIN event e ON e.seq = t.seq'
-    const keys = first.values.map(value => first.letter + value)
     return arms(
       columns,
       keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't' })),
@@ -125,8 +137,14 @@ function onlyAddress({ authors, kinds }: Filter, tags: readonly unknown[]): stri
 
 const NEWEST_FIRST = 'ORDER BY e.created_at DESC, e.tie'
 
-function select(columns: string, where: string[], params: Plan['params'], order: string): Plan {
-  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ${order} LIMIT ${LIMIT}`
+function select(
+  columns: string,
+  where: string[],
+  params: Plan['params'],
+  order: string,
+  from = 'event e',
+): Plan {
+  const sql = `SELECT ${columns} FROM ${from} WHERE ${where.join(' AND ')} ${order} LIMIT ${LIMIT}`
   return { sql, params }
 }
 
