@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { Registry } from 'prom-client'
 import { isEphemeral, type NostrEvent } from '../events/index.ts'
-import type { Clock, Hooks, Host, Logger, Plugin, Policy, Service } from '../plugins/plugin.ts'
+import type {
+  Clock,
+  Hooks,
+  Host,
+  Logger,
+  Plugin,
+  Policy,
+  Service,
+  Telemetry,
+} from '../plugins/plugin.ts'
 import { describeIssue, type LoadedConfig } from './config/config.ts'
 import { blockName } from './loader.ts'
 import type { Signer } from './signer.ts'
@@ -21,6 +30,7 @@ export function pluginHost(options: {
   signer: Signer
   clock: Clock
   log: Logger
+  telemetry: Telemetry
   dataDir: string
   urls: Host['urls']
   loaded: LoadedConfig
@@ -41,6 +51,7 @@ export function pluginHost(options: {
       clock,
       log: withPlugin(options.log, plugin),
       metrics,
+      telemetry: options.telemetry,
       admit: options.admit,
       sign: signer.sign,
       async publish(template) {

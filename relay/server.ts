@@ -23,6 +23,7 @@ import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
 import { holdFolder } from './store/sqlite/lock.ts'
 import type { RelayStore } from './store/store.ts'
+import { telemetry } from './telemetry.ts'
 import { publicUrls, type Urls } from './urls.ts'
 import { signatureVerifier } from './verify.ts'
 
@@ -92,6 +93,7 @@ export async function startRelay(options: {
     signer,
     clock,
     log,
+    telemetry: telemetry({ log, metrics }),
     dataDir,
     loaded,
     urls: known,
