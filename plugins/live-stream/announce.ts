@@ -9,6 +9,7 @@ import {
   type Reader,
   reject,
 } from '../plugin.ts'
+import { keep } from './keep.ts'
 import { announced } from './lifecycle.ts'
 import type { LiveStreamOptions } from './options.ts'
 import { type LiveStream, streamIds, streams } from './stream.ts'
@@ -43,7 +44,7 @@ export function announcementHandler(host: Host, options: LiveStreamOptions) {
       if (outcome !== 'stored' || (!before && !begins)) return decisionOf(outcome)
 
       const after = announced(before, event, said.value, pointsHere(host, said.value))
-      await streams.put(tx, address, after)
+      await keep(tx, host, before, after)
       await streamIds.put(tx, after.id, { address })
       await tx.enqueue({ name: said.value.status === 'ended' ? 'end' : 'provision', key: address })
       return accept

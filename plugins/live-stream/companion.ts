@@ -12,18 +12,34 @@ const COPIED = ['title', 'summary', 'image', 't', 'price', 'free_preview', 'chat
 
 type CompanionStatus = 'live' | 'ended' | 'deleted'
 
+/** How many watch at `at` (unix s), and have watched in all. */
+export interface Watched {
+  readonly at: number
+  readonly concurrent: number
+  readonly total: number
+}
+
+/** Counts are told once a minute at most. */
+const COUNT_SECONDS = 55
+/** NIP-53: clients may take what was not updated for an hour for over. */
+const REFRESH_SECONDS = 1800
+
 /**
  * Which companion the stream needs: `live` while media flows and the host has not said so with our URL;
  * `ended` when it is over and clients would still believe it live; `deleted` once the host speaks for itself.
  * Undefined: leave it as it is.
  */
-export function neededCompanion(stream: LiveStream): CompanionStatus | undefined {
+export function neededCompanion(
+  stream: LiveStream,
+  watched?: Watched,
+): CompanionStatus | undefined {
   const now = stream.companion?.status
   const exists = now === 'live' || now === 'ended'
   const { status, ours } = stream.announcement
+  if (stream.deletedAt !== undefined) return exists ? 'deleted' : undefined
   if (stream.status === 'live') {
     if (status === 'live' && ours) return exists ? 'deleted' : undefined
-    return now === 'live' ? undefined : 'live'
+    return now === 'live' && !isStale(stream, watched) ? undefined : 'live'
   }
   if (stream.status === 'ended') {
     // Only we can say where the recording is: a host cannot know.
@@ -37,9 +53,18 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
   return undefined
 }
 
+/** Does a live companion want saying again: who watches has changed, or clients may soon take it for over. */
+function isStale({ companion }: LiveStream, watched: Watched | undefined): boolean {
+  if (!companion || !watched) return false
+  const age = watched.at - companion.createdAt
+  if (age >= REFRESH_SECONDS) return true
+  const { concurrent, total } = companion.viewers ?? { concurrent: 0, total: 0 }
+  return age >= COUNT_SECONDS && (concurrent !== watched.concurrent || total !== watched.total)
+}
+
 /** The address of a free stream's recording. That of a paid one is not for everybody. */
 export const publicRecording = (stream: LiveStream): string | undefined =>
-  isPaid(stream) ? undefined : stream.recording
+  isPaid(stream) || stream.deletedAt !== undefined ? undefined : stream.recording
 
 /** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
 export function companionTemplate(
@@ -49,6 +74,7 @@ export function companionTemplate(
   self: string,
   serviceUrl: string,
   createdAt: number,
+  watched?: Watched,
 ): EventTemplate {
   const address = `${kinds.LiveStream}:${self}:${stream.id}`
   if (status === 'deleted') {
@@ -66,6 +92,11 @@ export function companionTemplate(
   const ends = stream.endedAt === undefined ? [] : [['ends', seconds(stream.endedAt)]]
   const url = status === 'ended' ? publicRecording(stream) : undefined
   const recording = url === undefined ? [] : [['recording', url]]
+  const current = status === 'live' && watched
+  const counts = [
+    ...(current ? [['current_participants', String(current.concurrent)]] : []),
+    ...(watched ? [['total_participants', String(watched.total)]] : []),
+  ]
   const since = stream.liveSince === undefined ? [] : [['starts', seconds(stream.liveSince)]]
   return {
     kind: kinds.LiveStream,
@@ -80,6 +111,7 @@ export function companionTemplate(
       ...ends,
       ['streaming', publicUrl(serviceUrl, stream.id)],
       ...recording,
+      ...counts,
       ['service', serviceUrl],
     ],
     content: '',

@@ -3,11 +3,13 @@ import { kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
 import { type MediaBackend, mediaService } from './backend.ts'
-import { acceptsMedia } from './lifecycle.ts'
+import { resumeStreams } from './follow.ts'
+import { acceptsMedia, phaseOf } from './lifecycle.ts'
 import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
-import { type Reactions, reactions, resumeStreams } from './reactions.ts'
+import { type Reactions, reactions } from './reactions.ts'
+import { hostSettings } from './settings.ts'
 import { streamKeys, streams } from './stream.ts'
 
 /**
@@ -21,7 +23,8 @@ export default definePlugin({
   async setup(host, options) {
     await resumeStreams(host, options)
     const backend = await makeBackend(host, options, () => react)
-    const react = reactions(host, options, backend)
+    const own = hostSettings(host, options, () => backend.restream !== undefined)
+    const react = reactions(host, options, backend, own)
     host.provide(mediaService, backend.media)
     new Gauge({
       name: 'sluice_streams',
@@ -30,23 +33,21 @@ export default definePlugin({
       registers: [host.metrics],
       async collect() {
         this.reset()
-        for (const { value } of await streams.list(host.store)) this.inc({ status: value.status })
+        for (const { value } of await streams.list(host.store)) this.inc({ status: phaseOf(value) })
       },
     })
 
     return {
-      handles: { [kinds.LiveStream]: announcementHandler(host, options) },
+      handles: { [kinds.LiveStream]: announcementHandler(host, options), ...own.handles },
       onStored: { [kinds.Deletion]: react.deletion },
-      jobs: {
-        provision: react.provision,
-        companion: react.companion,
-        ghost: react.ghost,
-        end: react.end,
-        ...(backend.hooks?.jobs ?? leftOver),
-      },
+      jobs: { ...react.jobs, ...(backend.hooks?.jobs ?? leftOver) },
       routes: backend.hooks?.routes,
-      start: backend.hooks?.start,
+      async start() {
+        await backend.hooks?.start?.()
+        await react.start()
+      },
       async close() {
+        react.close()
         await backend.close()
         await react.settled()
       },

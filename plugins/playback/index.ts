@@ -12,10 +12,15 @@ import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { type Admission, gate, type Refusal } from './gate.ts'
 import { isMediaPath } from './path.ts'
+import { forgetMinutes, viewerCount } from './viewers.ts'
 
 const options = z.object({
   /** Network addresses that may watch on one session at the same time. */
   maxAddressesPerSession: z.int().min(1).default(3),
+  /** How often it is kept who watches, and told to the companion announcement. */
+  countSeconds: z.number().min(0.1).default(60),
+  /** How long it is kept what each minute of a stream saw. */
+  metricsDays: z.number().min(0).default(30),
 })
 
 /**
@@ -25,7 +30,10 @@ const options = z.object({
 export default definePlugin({
   name: 'playback',
   options,
-  setup(host, { maxAddressesPerSession }) {
+  setup(host, { maxAddressesPerSession, countSeconds, metricsDays }) {
+    const count = viewerCount(host)
+    let counting: NodeJS.Timeout | undefined
+    let kept: Promise<void> = Promise.resolve()
     const viewers = audience(maxAddressesPerSession)
     const admit = gate(host)
     const served = new Counter({
@@ -52,6 +60,21 @@ export default definePlugin({
           return response
         })
       },
+      jobs: {
+        async retention() {
+          const now = host.clock.now()
+          await forgetMinutes(host.store, metricsDays, now)
+          await retainAt(host, now + HOUR_MS)
+        },
+      },
+      async start() {
+        counting = setInterval(keepCount, countSeconds * 1000)
+        await retainAt(host, host.clock.now() + 1000)
+      },
+      async close() {
+        clearInterval(counting)
+        await keepCount()
+      },
     }
 
     async function serve(c: Context): Promise<Response> {
@@ -72,10 +95,26 @@ export default definePlugin({
       if (file === 'unavailable')
         return refuse(c, { status: 503, error: 'the media is not to be had now, try again' })
       if (!file) return refuse(c, { status: 404, error: 'there is no such file (any more)' })
-      return file.type === 'playlist' ? playlist(c, file) : segment(c, file, admission, host)
+      if (file.type === 'playlist') return playlist(c, file)
+      const response = segment(c, file, admission, host)
+      if (response.ok)
+        count.saw(admission.streamId, admission.viewer, file.body.byteLength, host.clock.now())
+      return response
+    }
+
+    /** One after the other, whatever the disk says. */
+    function keepCount(): Promise<void> {
+      kept = kept
+        .then(count.keep)
+        .catch(error => host.log.warn({ cause: String(error) }, 'who watches was not kept'))
+      return kept
     }
   },
 })
+
+const HOUR_MS = 3_600_000
+const retainAt = (host: Host, runAt: number): Promise<void> =>
+  host.store.transaction(tx => tx.enqueue({ name: 'retention', key: 'all', runAt }))
 
 /** Where the media comes from is down for a moment; anything else is our own failure. */
 function unavailable(error: unknown): 'unavailable' {
