@@ -2,6 +2,7 @@ import { Gauge } from 'prom-client'
 import { kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
+import { streamsApi } from './api/index.ts'
 import { type MediaBackend, mediaService } from './backend.ts'
 import { resumeStreams } from './follow.ts'
 import { acceptsMedia, phaseOf } from './lifecycle.ts'
@@ -25,6 +26,16 @@ export default definePlugin({
     const backend = await makeBackend(host, options, () => react)
     const own = hostSettings(host, options, () => backend.restream !== undefined)
     const react = reactions(host, options, backend, own)
+    const announce = announcementHandler(host, options)
+    const { changeKey } = react
+    const api = streamsApi({
+      host,
+      settings: options,
+      backend,
+      hostSettings: own,
+      announce,
+      changeKey,
+    })
     host.provide(mediaService, backend.media)
     new Gauge({
       name: 'sluice_streams',
@@ -38,10 +49,13 @@ export default definePlugin({
     })
 
     return {
-      handles: { [kinds.LiveStream]: announcementHandler(host, options), ...own.handles },
+      handles: { [kinds.LiveStream]: announce, ...own.handles },
       onStored: { [kinds.Deletion]: react.deletion },
       jobs: { ...react.jobs, ...(backend.hooks?.jobs ?? leftOver) },
-      routes: backend.hooks?.routes,
+      routes(app) {
+        backend.hooks?.routes?.(app)
+        api(app)
+      },
       async start() {
         await backend.hooks?.start?.()
         await react.start()
