@@ -54,8 +54,10 @@ export function follower(options: {
   async function rememberRestream(tx: Tx, before: LiveStream, event: Of<'restream'>) {
     const { target, state, problem, at } = event
     const wanted = (await hostSettings.targetsOf(tx, before)).find(one => one.id === target)
-    if (!wanted) return
-    await restreamStates.put(tx, `${before.id}/${target}`, { state, problem, at })
+    const key = `${before.id}/${target}`
+    // What is said late does not undo what was said of later.
+    if (!wanted || ((await restreamStates.get(tx, key))?.at ?? 0) > at) return
+    await restreamStates.put(tx, key, { state, problem, at })
     if (state !== 'failed') return
     const cause = problem ?? 'the other side did not take it'
     await troubles.note(tx, before, 'restream', `sending on to ${wanted.name}: ${cause}`)
