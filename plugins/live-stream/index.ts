@@ -10,7 +10,7 @@ import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
 import { type Reactions, reactions } from './reactions.ts'
-import { hostSettings } from './settings.ts'
+import { hostSettings, settingsPolicy } from './settings.ts'
 import { streamKeys, streams } from './stream.ts'
 
 /**
@@ -20,7 +20,7 @@ import { streamKeys, streams } from './stream.ts'
 export default definePlugin({
   name: 'live-stream',
   options: liveStreamOptions,
-  policies: () => [announcementPolicy],
+  policies: ({ self }) => [announcementPolicy, settingsPolicy(self)],
   async setup(host, options) {
     await resumeStreams(host, options)
     const backend = await makeBackend(host, options, () => react)

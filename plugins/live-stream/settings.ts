@@ -3,11 +3,32 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { kinds, type NostrEvent, parseStreamSettings } from '../../events/index.ts'
 import { collection } from '../collection.ts'
-import { type Decision, decisionOf, type Host, type Reader, reject, type Tx } from '../plugin.ts'
+import {
+  accept,
+  type Decision,
+  decisionOf,
+  type Host,
+  type Policy,
+  type Reader,
+  reject,
+  type Tx,
+} from '../plugin.ts'
 import type { RestreamTarget } from './backend.ts'
 import { isInner } from './livepeer/gateway/addresses.ts'
 import type { LiveStreamOptions } from './options.ts'
 import { type LiveStream, streams } from './stream.ts'
+
+/** Refuses a 5652 that says nothing which can be acted on here; what is in it, only the handler can read. */
+export const settingsPolicy = (self: string): Policy => ({
+  name: 'stream-settings',
+  writeKinds: [kinds.StreamSettings],
+  write(event) {
+    const said = parseStreamSettings(event)
+    if (!said.ok) return reject(`invalid: ${said.msg}`)
+    if (said.value.relay === self) return accept
+    return reject('restricted: these settings are for another relay')
+  },
+})
 
 /**
  * What hosts set for their streams, by address. `sealed` is NIP-44 between the relay and the host: target addresses hold
@@ -109,8 +130,7 @@ export function hostSettings(host: Host, options: LiveStreamOptions, canRestream
   async function handle(event: NostrEvent): Promise<Decision> {
     const said = parseStreamSettings(event)
     if (!said.ok) return reject(`invalid: ${said.msg}`)
-    const { relay, address, createdAt, content } = said.value
-    if (relay !== host.self) return reject('restricted: these settings are for another relay')
+    const { address, createdAt, content } = said.value
     const read = contentShape.safeParse(opened(host, event.pubkey, content))
     if (!read.success) return reject(`invalid: ${sentence(read.error)}`)
     const asked = wanted(address, read.data.restream)

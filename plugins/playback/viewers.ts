@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { collection } from '../collection.ts'
 import { type Host, type Store, streamViewers, type Tx } from '../plugin.ts'
@@ -27,7 +27,7 @@ export const minutes = collection(
     bytes: z.number(),
   }),
 )
-/** Who was counted already, as `<public id>/<hash of the viewer>`. */
+/** Who was counted already, as `<public id>/<HMAC of the viewer>`. */
 const seenViewers = collection('stream-viewer', z.object({ at: z.number() }))
 
 /** How long somebody counts as watching after the last request, ms. */
@@ -48,6 +48,13 @@ interface Watched {
 export function viewerCount(host: Host) {
   const { store, clock, telemetry } = host
   const watched = new Map<string, Watched>()
+  let secret: Uint8Array | undefined
+
+  /** Network addresses are not kept, and without the relay's key nobody can try them all. */
+  function markOf(viewer: string): string {
+    secret ??= host.signDigest(createHash('sha256').update('who watches').digest())
+    return createHmac('sha256', secret).update(viewer).digest('hex').slice(0, 24)
+  }
 
   /** Notes that a viewer got media of the stream at `now` (unix ms). */
   function saw(id: string, viewer: string, bytes: number, now: number): void {
@@ -97,8 +104,7 @@ export function viewerCount(host: Host) {
   ): Promise<void> {
     let joined = 0
     for (const viewer of fresh) {
-      // Network addresses are not kept.
-      const key = `${id}/${createHash('sha256').update(viewer).digest('hex').slice(0, 24)}`
+      const key = `${id}/${markOf(viewer)}`
       if (await seenViewers.get(tx, key)) continue
       await seenViewers.put(tx, key, { at: now })
       joined += 1
