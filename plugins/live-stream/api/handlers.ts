@@ -81,15 +81,15 @@ export function handlers(options: {
     address: string,
     fits: (stream: LiveStream) => boolean,
   ): Promise<LiveStream> {
-    let stop = () => undefined as void
-    let late: NodeJS.Timeout | undefined
-    const came = new Promise<void>(resolve => {
-      stop = host.telemetry.on(topic, told => told.address === address && resolve())
-      late = setTimeout(resolve, PATIENCE_MS)
+    let came = (): void => undefined
+    const told = new Promise<void>(resolve => {
+      came = resolve
     })
+    const stop = host.telemetry.on(topic, one => one.address === address && came())
+    const late = setTimeout(came, PATIENCE_MS)
     try {
       const now = await known(address)
-      if (!fits(now)) await came
+      if (!fits(now)) await told
       return await known(address)
     } finally {
       stop()

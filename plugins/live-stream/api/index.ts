@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { httpAuth } from '../../http-auth.ts'
-import type { Host, PolicyContext, RelayHttp } from '../../plugin.ts'
+import type { PolicyContext, RelayHttp } from '../../plugin.ts'
 import { type LiveStream, streamIds, streams } from '../stream.ts'
 import { handlers } from './handlers.ts'
 import { openApi } from './openapi.ts'

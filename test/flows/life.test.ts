@@ -15,12 +15,12 @@ import {
   streamTrouble,
   streamViewers,
 } from '../../plugins/plugin.ts'
-import { type HostGrant, now, Person, tag, uris } from '../flows/independent.ts'
 import { startRelay, type TestRelay } from '../harness.ts'
+import { call } from '../live-stream/http.ts'
 import { until } from '../livepeer/provider.ts'
 import { hostGrant, idOf, say } from '../livepeer/relay.ts'
 import { type Publisher, startPublisher } from '../media/publisher.ts'
-import { call } from './http.ts'
+import { type HostGrant, now, Person, tag, uris } from './independent.ts'
 
 interface Context {
   relay: TestRelay
