@@ -75,7 +75,7 @@ export function follower(options: {
     const trouble = cause !== undefined && isTrouble(cause) ? cause : undefined
     if (trouble) await troubles.note(tx, before, 'media', trouble)
     const moved = flows ? sawMedia(wentLive(before, event.at), event.at) : stopped(before, event.at)
-    const begins = event.type === 'live' && moved !== before
+    const begins = flows && moved.status !== before.status
     const after = trouble || begins ? await provisioning.advise(tx, moved, trouble) : moved
     if (after === before) return
     await keep(tx, host, before, after, cause)

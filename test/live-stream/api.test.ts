@@ -1,10 +1,13 @@
 /** The HTTP API for hosts' tools, against the OpenAPI document that it serves itself. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import { now, Person, tag } from '../flows/independent.ts'
 import { person, startRelay, type TestRelay } from '../harness.ts'
+import { client } from '../media/rtmp-client.ts'
 import { call, proofFor } from './http.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the document and the answers are read as any tool reads them
@@ -45,7 +48,13 @@ const announcement = (host: Person, d: string, status = 'planned', created_at = 
 async function ask(
   { document, relay, host }: Context,
   operationId: string,
-  options: { id?: string; target?: string; query?: string; body?: unknown; who?: Person } = {},
+  options: {
+    id?: string
+    target?: string
+    query?: string
+    body?: unknown
+    who?: { secret: Uint8Array }
+  } = {},
 ) {
   const [[path = '', method = '', operation] = []] = Object.entries<Json>(document.paths).flatMap(
     ([path, methods]) =>
@@ -185,6 +194,30 @@ test('a new key is another one, the same in the grant, and the old one is known 
   await ask(context, 'stopStream', { id: made.id })
 })
 
+test('what is wrong with the media stands in the status and in the grant', async context => {
+  const { host } = context
+  const { body: made } = await create(context, 'hevc')
+  const { server, key } = made.ingest.rtmp
+  const encoder = await client(Number(new URL(server).port))
+  await encoder.shake()
+  encoder.publish(key)
+  await encoder.hears('NetStream.Publish.Start')
+  encoder.media(9, 0, Buffer.from('9068766331', 'hex'))
+  await encoder.gone()
+  const told = await host.next(
+    { kinds: [5650], '#p': [host.pubkey], '#a': [made.address] },
+    event => host.decrypt<Json>(event).problem !== undefined,
+  )
+  const { problem, ingest } = host.decrypt<Json>(told)
+  assert.match(problem, /hvc1: set the encoder to H\.264/)
+  assert.equal(ingest, made.ingest, 'its key holds')
+  const { body } = await ask(context, 'getStatus', { id: made.id })
+  assert.is(body.problem, problem)
+  assert.is(body.errors[0].source, 'media')
+  assert.is(body.errors[0].cause, problem)
+  await ask(context, 'stopStream', { id: made.id })
+})
+
 test('metrics of a stream that nobody watched are there and empty', async context => {
   const { body: list } = await ask(context, 'listStreams')
   const [one] = list.streams
@@ -203,6 +236,13 @@ test("a stream is its host's alone; the relay's own key may look, and sees no ke
   assert.is((await ask(context, 'getStatus', { id: '0'.repeat(32) })).status, 404)
   assert.equal((await ask(context, 'listStreams', { who: other })).body.streams, [])
   other.close()
+  const hex = readFileSync(join(context.relay.dir, 'relay.key'), 'utf8').trim()
+  const who = { secret: new Uint8Array(Buffer.from(hex, 'hex')) }
+  const seen = await ask(context, 'getStatus', { id, who })
+  assert.is(seen.status, 200)
+  assert.is(seen.body.ingest, undefined)
+  assert.not.match(JSON.stringify(seen.body), /"key"/)
+  assert.is((await ask(context, 'stopStream', { id, who })).status, 404)
 })
 
 test('a request is signed for what it asks, when it asks, and changes something once', async ({
