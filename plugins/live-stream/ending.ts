@@ -66,12 +66,13 @@ export function endings(options: {
     })
   }
 
-  /** NIP-09: a host that deletes its announcement ends its stream, and nothing of it is shown any more. */
+  /** NIP-09: who deletes an announcement ends the stream, and nothing of it is shown any more; settings are deleted alike. */
   async function deletion(event: NostrEvent): Promise<void> {
     const named = new Set(tagsNamed(event, 'a').map(tag => tag[1] ?? ''))
     const ids = new Set(tagsNamed(event, 'e').map(tag => tag[1] ?? ''))
     const mine = await streams.list(store, { prefix: `${kinds.LiveStream}:${event.pubkey}:` })
     for (const { key, value } of mine) {
+      if (ids.size > 0) await store.transaction(tx => hostSettings.withdraw(tx, value, ids))
       const said = value.announcement
       if (!ids.has(said.id) && !(named.has(key) && said.createdAt <= event.created_at)) continue
       await store.transaction(async tx => {

@@ -117,6 +117,12 @@ export function hostSettings(host: Host, options: LiveStreamOptions, canRestream
     await tx.enqueue({ name: 'restream', key: stream.address })
   }
 
+  /** Its host deleted the event (kind 5) that says so: nothing is set any more. */
+  async function withdraw(tx: Tx, stream: LiveStream, deleted: ReadonlySet<string>): Promise<void> {
+    const kept = await settings.get(tx, stream.address)
+    if (kept?.event && deleted.has(kept.event)) await put(tx, stream, [], { at: host.clock.now() })
+  }
+
   /** Takes out what is kept of a stream's settings. */
   async function forget(tx: Tx, { address, id }: LiveStream): Promise<void> {
     const kept = await settings.get(tx, address)
@@ -149,7 +155,7 @@ export function hostSettings(host: Host, options: LiveStreamOptions, canRestream
     })
   }
 
-  return { targetsOf, wanted, put, forget, handles: { [kinds.StreamSettings]: handle } }
+  return { targetsOf, wanted, put, withdraw, forget, handles: { [kinds.StreamSettings]: handle } }
 }
 export type HostSettings = ReturnType<typeof hostSettings>
 

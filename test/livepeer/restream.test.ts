@@ -203,6 +203,18 @@ test('another key is another stream there, sent on as before; the old one and it
   assert.equal(urlsAt(context), urls)
 })
 
+test('who deletes the settings turns them off', async context => {
+  const { host, server } = context
+  const event = await settings(context, { restream: [{ url: other }] }, { at: now() + 2 })
+  await until('one there', () => urlsAt(context).length === 1)
+  await host.publish({ kind: 5, tags: [['e', event.id]], content: '', created_at: now() + 3 })
+  await until('none there', () => server.account.targets.size === 0)
+  assert.equal((await api(context, 'GET', 'restream')).body.targets, [])
+  assert.is((await api(context, 'GET', 'status')).body.phase, 'planned')
+  await api(context, 'POST', 'restream', { url: twitch })
+  await until('one again', () => urlsAt(context).length === 1)
+})
+
 test('metrics say how many watch at the provider itself', async context => {
   const [stream] = context.server.streams()
   context.server.account.views.set(stream?.playbackId ?? '', 7)
