@@ -5,6 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { now } from '../flows/independent.ts'
 import { call } from '../live-stream/http.ts'
+import { folder } from '../policies/ask.ts'
 import { type Provider, provider, until } from './provider.ts'
 import { hostGrant, idOf, type LivepeerRelay, livepeerRelay, Person, say } from './relay.ts'
 import type { LivepeerServer } from './server.ts'
@@ -16,7 +17,10 @@ interface Context {
   host: Person
   address: string
   id: string
+  dir: string
+  done(): void
 }
+const set = ['liveStream.livepeer.requestsPerSecond=100']
 const test = suite<Context>('sending streams on')
 const twitch = 'rtmp://live.example.com/app/secret-one'
 const other = 'rtmps://other.example.com:443/live/secret-two'
@@ -26,17 +30,17 @@ test.before(async context => {
   context.provider = await provider()
   if (!context.provider.own) throw new Error('this is staged on our own server')
   context.server = context.provider.own
-  context.relay = await livepeerRelay(context.provider, [
-    'liveStream.livepeer.requestsPerSecond=100',
-  ])
+  Object.assign(context, folder())
+  context.relay = await livepeerRelay(context.provider, set, context.dir)
   context.host = await Person.connect(context.relay.url)
   context.address = await say(context.host, 'show', 'planned')
   context.id = idOf(await hostGrant(context.host, context.address))
 })
-test.after(async ({ relay, server, host }) => {
+test.after(async ({ relay, server, host, done }) => {
   host.close()
   await relay.stop()
   await server.close()
+  done()
 })
 
 /** A 5652, as docs/events.md has it. */
@@ -213,6 +217,19 @@ test('who deletes the settings turns them off', async context => {
   assert.is((await api(context, 'GET', 'status')).body.phase, 'planned')
   await api(context, 'POST', 'restream', { url: twitch })
   await until('one again', () => urlsAt(context).length === 1)
+})
+
+test('after a restart the backend is told again', async context => {
+  const { server, provider, dir, host } = context
+  host.close()
+  await context.relay.stop()
+  const [stream] = server.streams()
+  if (stream) stream.multistream = { targets: [] }
+  server.account.targets.clear()
+  context.relay = await livepeerRelay(provider, set, dir)
+  context.host = await Person.connect(context.relay.url, host.secret)
+  await until('there again', () => urlsAt(context).length === 1)
+  assert.equal(urlsAt(context), [twitch])
 })
 
 test('metrics say how many watch at the provider itself', async context => {
