@@ -111,7 +111,8 @@ export interface Hooks {
   policies?: readonly Policy[]
   /**
    * Owns storing this kind: called after all policies accepted, instead of the relay's own storing. One
-   * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences.
+   * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences. An ephemeral kind
+   * goes to nobody else then; beside strfry, which would show it to all, it is refused.
    */
   handles?: Readonly<Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision>>>
   /** A durable job for each stored event of the kind: at least once, in no promised order. */

@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { Registry } from 'prom-client'
 import { isEphemeral, type NostrEvent } from '../events/index.ts'
-import type { Clock, Hooks, Host, Logger, Plugin, Policy, Service } from '../plugins/plugin.ts'
+import {
+  type Clock,
+  type Hooks,
+  type Host,
+  type Logger,
+  type Plugin,
+  type Policy,
+  reject,
+  type Service,
+} from '../plugins/plugin.ts'
 import { describeIssue, type LoadedConfig } from './config/config.ts'
 import { blockName } from './loader.ts'
 import type { Signer } from './signer.ts'
@@ -88,9 +97,18 @@ export function pluginHost(options: {
     async decide(plugin: Plugin): Promise<readonly Policy[]> {
       const { host, settings } = prepare(plugin)
       if (plugin.policies) return plugin.policies(host, settings)
-      return (await plugin.setup(host, settings)).policies ?? []
+      const { handles = {}, policies = [] } = await plugin.setup(host, settings)
+      return [...keptFromReaders(handles), ...policies]
     },
   }
+}
+
+/** Our relay shows an ephemeral event that is handled to nobody; a relay that only asks us would send it to all. */
+function keptFromReaders(handles: NonNullable<Hooks['handles']>): Policy[] {
+  const writeKinds = Object.keys(handles).map(Number).filter(isEphemeral)
+  if (writeKinds.length === 0) return []
+  const msg = 'blocked: this kind is not taken here, this relay would show it to everybody'
+  return [{ name: 'kept-from-readers', writeKinds, write: () => reject(msg) }]
 }
 
 /** What the relay needs of all its plugins together. Two that own the same kind are a mistake. */

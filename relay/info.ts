@@ -23,8 +23,9 @@ export function relayInfo(
     name: info.name,
     description: info.description,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
-    self,
     ...Object.assign({}, ...extra),
+    // What nobody may say in the relay's stead.
+    self,
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,

@@ -148,12 +148,11 @@ export function createRelay(options: {
   }
 
   function keep(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
-    if (isEphemeral(event.kind)) {
-      broadcast(event)
-      return accept
-    }
     const handler = handles.get(event.kind)
-    return handler ? handler(event, ctx) : store.putEvent(event).then(decisionOf)
+    if (handler) return handler(event, ctx)
+    if (!isEphemeral(event.kind)) return store.putEvent(event).then(decisionOf)
+    broadcast(event)
+    return accept
   }
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */
