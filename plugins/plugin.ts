@@ -199,6 +199,11 @@ export interface Plugin<O = unknown> {
    * plugin only decides, setup is not called then. Asked before those that setup gives.
    */
   policies?(host: Host, options: O): Awaitable<readonly Policy[]>
+  /**
+   * False for what cannot be there twice (a port, a device): while the old one still works the new one could not be set
+   * up. It goes on when the others are loaded anew, and what changes about it needs a restart.
+   */
+  readonly reloads?: boolean
   setup(host: Host, options: O): Hooks | Promise<Hooks>
 }
 

@@ -23,7 +23,7 @@ export class Connection {
   pubkeys: readonly string[] = []
   private readonly ws: WebSocket
   private readonly socket: Duplex
-  private readonly maxPendingBytes: number
+  private readonly maxPendingBytes: () => number
   private readonly flushLater: (connection: Connection) => void
   private readonly gone = new AbortController()
   private frames: Buffer[] = []
@@ -32,7 +32,7 @@ export class Connection {
   constructor(
     ws: WebSocket,
     socket: Duplex,
-    options: { ip: string; maxPendingBytes: number; flushLater(connection: Connection): void },
+    options: { ip: string; maxPendingBytes(): number; flushLater(connection: Connection): void },
   ) {
     this.ws = ws
     this.socket = socket
@@ -74,7 +74,7 @@ export class Connection {
     if (this.closed || this.ws.readyState !== this.ws.OPEN) return
     this.frameBytes += frame.length
     if (this.frames.push(frame) === 1) this.flushLater(this)
-    if (this.frameBytes + this.socket.writableLength > this.maxPendingBytes) this.ws.terminate()
+    if (this.frameBytes + this.socket.writableLength > this.maxPendingBytes()) this.ws.terminate()
   }
 
   /** Writes what was sent in this turn; whoever owns the connection calls it at the turn's end. */

@@ -5,7 +5,6 @@ import {
   type Clock,
   type Decision,
   decisionOf,
-  type Hooks,
   type Logger,
   type PolicyContext,
   reject,
@@ -15,7 +14,8 @@ import { andThen } from './awaitable.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
 import { textFrame, textFrames } from './frame.ts'
-import type { Judge } from './judge.ts'
+import type { Handler } from './host.ts'
+import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
@@ -36,21 +36,31 @@ export interface RelayLimits extends MessageLimits {
   readonly maxSyncEvents: number
 }
 
+/** What is in force. An event meets one set of rules whole: no reload comes between its policies and its handler. */
+export interface Rules {
+  readonly judge: Judge
+  readonly handles: ReadonlyMap<number, Handler>
+  readonly limits: RelayLimits
+  /** Between these two the plugins behind the rules stay open. */
+  begin(): void
+  end(): void
+}
+
 /** NIP-01's verbs over a store and a judge. It knows connections, not sockets. */
 export function createRelay(options: {
   store: RelayStore
+  /** The judge of the moment, and the rules of the moment. */
   judge: Judge
-  handles: ReadonlyMap<number, NonNullable<Hooks['handles']>[number]>
+  rules(): Rules
   verify(event: NostrEvent): boolean
   /** The addresses under which AUTH events may name us. */
   isOurUrl(url: string): boolean
-  limits: RelayLimits
   clock: Clock
   log: Logger
 }) {
-  const { store, judge, handles, verify, limits, clock, log } = options
+  const { store, judge, rules, verify, clock, log } = options
   const index = subscriptionIndex()
-  const sync = syncer({ store, judge, maxItems: limits.maxSyncEvents, clock })
+  const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, clock })
   const inFlight = new Map<string, Promise<Decision>>()
   store.onCommit(events => {
     for (const stored of events) fanOut(stored)
@@ -72,7 +82,7 @@ export function createRelay(options: {
 
   /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
   function receive(connection: Connection, text: string): Promise<void> | undefined {
-    const message = parseMessage(text, limits)
+    const message = parseMessage(text, rules().limits)
     try {
       const running = answer(connection, message)
       if (running instanceof Promise)
@@ -129,26 +139,31 @@ export function createRelay(options: {
     const key = event.id + event.sig
     const running = inFlight.get(key)
     if (running) return running
-    const decision = decide(event, ctx)
+    const met = rules()
+    const decision = decide(event, ctx, met)
     if (!(decision instanceof Promise)) return decision
-    const ending = decision.finally(() => inFlight.delete(key))
+    met.begin()
+    const ending = decision.finally(() => {
+      inFlight.delete(key)
+      met.end()
+    })
     inFlight.set(key, ending)
     return ending
   }
 
-  function decide(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
+  function decide(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
     if (event.kind === kinds.Auth) return reject('invalid: kind 22242 is sent as AUTH, not EVENT')
     return andThen(store.has(event.id), known => {
       if (known) return accept
       if (!verify(event)) return reject('invalid: the signature does not verify')
-      return andThen(judge.write(event, ctx), decision =>
-        decision.action === 'accept' ? keep(event, ctx) : decision,
+      return andThen(met.judge.write(event, ctx), decision =>
+        decision.action === 'accept' ? keep(event, ctx, met) : decision,
       )
     })
   }
 
-  function keep(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
-    const handler = handles.get(event.kind)
+  function keep(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
+    const handler = met.handles.get(event.kind)
     if (handler) return handler(event, ctx)
     if (!isEphemeral(event.kind)) return store.putEvent(event).then(decisionOf)
     broadcast(event)
@@ -187,12 +202,13 @@ export function createRelay(options: {
   }
 
   function visibilityOf(connection: Connection): Visibility {
-    connection.visibility ??= judge.visibleTo(() => connection.pubkeys)
+    connection.visibility ??= visibleTo(judge, () => connection.pubkeys)
     return connection.visibility
   }
 
   function request(connection: Connection, message: Request): Awaitable<void> {
     const { id, filters } = message
+    const { limits } = rules()
     end(connection, id)
     if (connection.subscriptions.size >= limits.maxSubscriptions)
       return connection.send([
@@ -253,7 +269,7 @@ export function createRelay(options: {
       if (!allowed) return
       const counted = store.count(message.filters, {
         visibility: visibilityOf(connection),
-        max: limits.maxCount,
+        max: rules().limits.maxCount,
       })
       return andThen(counted, result => connection.send(['COUNT', message.id, result]))
     })

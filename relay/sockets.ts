@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import type { Config } from './config/config.ts'
 import { Connection } from './connection.ts'
 import { endOfTurn } from './end-of-turn.ts'
@@ -13,18 +13,17 @@ const CLOSE_MS = 2000
 export function serveSockets(options: {
   server: Server
   relay: Relay
-  config: Config
+  /** As it is now: read when it is needed, so that a reload is met. */
+  config: Pick<Config, 'relay'>
   ipOf(request: IncomingMessage): string
   /** Takes an upgrade that is a plugin's; false for a client of the relay. */
   takenByPlugin(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }) {
   const { server, relay, config, ipOf } = options
-  const wss = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    maxPayload: config.relay.maxWebsocketPayloadSize,
-    perMessageDeflate: config.relay.compression.enabled,
-  })
+  const acceptor = perConfig(config, relay => ({
+    maxPayload: relay.maxWebsocketPayloadSize,
+    perMessageDeflate: relay.compression.enabled,
+  }))
   const open = new Map<WebSocket, Connection>()
   const answering = new Set<Promise<void>>()
   const flushLater = endOfTurn((connection: Connection) => connection.flush())
@@ -34,13 +33,13 @@ export function serveSockets(options: {
     socket.on('error', () => socket.destroy())
     if (draining) return socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
     if (options.takenByPlugin(request, socket, head)) return
-    wss.handleUpgrade(request, socket, head, ws => accept(ws, socket, ipOf(request)))
+    acceptor().handleUpgrade(request, socket, head, ws => accept(ws, socket, ipOf(request)))
   })
 
   function accept(ws: WebSocket, socket: Duplex, ip: string): void {
     const connection = new Connection(ws, socket, {
       ip,
-      maxPendingBytes: config.relay.maxPendingOutboundBytes,
+      maxPendingBytes: () => config.relay.maxPendingOutboundBytes,
       flushLater,
     })
     open.set(ws, connection)
@@ -94,5 +93,21 @@ export function serveSockets(options: {
       )
       await Promise.all(gone)
     },
+  }
+}
+
+/** What takes WebSockets, made anew where the configuration has changed since; open ones stay as they are. */
+export function perConfig(
+  config: Pick<Config, 'relay'>,
+  optionsOf: (relay: Config['relay']) => ServerOptions,
+): () => WebSocketServer {
+  let made: WebSocketServer | undefined
+  let madeFor: Config['relay'] | undefined
+  return () => {
+    const { relay } = config
+    if (!made || madeFor !== relay)
+      made = new WebSocketServer({ noServer: true, clientTracking: false, ...optionsOf(relay) })
+    madeFor = relay
+    return made
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../plugins/plugin.ts'
 import type { Connection } from './connection.ts'
-import type { Judge } from './judge.ts'
+import { type Judge, visibleTo } from './judge.ts'
 import type { ClientMessage } from './message.ts'
 import { type Reconciliation, reconciliation } from './negentropy.ts'
 import type { RelayStore } from './store/store.ts'
@@ -14,10 +14,10 @@ const MAX_OPEN = 4
 export function syncer(options: {
   store: RelayStore
   judge: Judge
-  maxItems: number
+  maxItems(): number
   clock: Clock
 }) {
-  const { store, judge, maxItems, clock } = options
+  const { store, judge, clock } = options
   const open = new WeakMap<Connection, Map<string, Reconciliation>>()
 
   async function begin(
@@ -28,6 +28,7 @@ export function syncer(options: {
     const mine = open.get(connection) ?? new Map<string, Reconciliation>()
     open.set(connection, mine)
     mine.delete(id)
+    const maxItems = options.maxItems()
     const refuse = (msg: string) => connection.send(['NEG-ERR', id, msg])
     if (maxItems === 0) return refuse('blocked: this relay does not reconcile')
     if (mine.size >= MAX_OPEN)
@@ -41,7 +42,7 @@ export function syncer(options: {
       if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
       return refuse(msg)
     }
-    const visibility = judge.visibleTo(() => connection.pubkeys)
+    const visibility = visibleTo(judge, () => connection.pubkeys)
     const items = await store.items(filters, { visibility, max: maxItems })
     if (!items) return refuse(`blocked: more than ${maxItems} events match, narrow the filter`)
     const session = reconciliation(items)

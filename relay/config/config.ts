@@ -22,6 +22,8 @@ const schema = z.object({
       'live-chat',
     ]),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  /** A call of a plugin that takes longer is named in the log, once a minute at most; 0 names none. */
+  slowPluginMs: count.default(250),
   events: z
     .object({
       maxEventSize: count.default(65_536),
