@@ -1,5 +1,6 @@
 import type { Logger, Plugin, RelayHttp } from '../plugins/plugin.ts'
 import { writePolicyPlugins } from './child-plugin/write-policy.ts'
+import { complaint } from './complaint.ts'
 import type { LoadedConfig } from './config/config.ts'
 import { describe } from './describe.ts'
 import {
@@ -96,8 +97,8 @@ export function pluginSet(options: {
     const version = versionOf(files)
     if (known?.plugin && known.version === version) return { plugin: known.plugin, version }
     imported.set(name, { files, version, plugin: undefined })
-    const plugin = await importPlugin(name, known && files).catch(error => {
-      throw withPlace(error, name, files)
+    const plugin = await importPlugin(name, known && files).catch(async error => {
+      throw await complaint(error, name, files)
     })
     imported.set(name, { files, version, plugin })
     return { plugin, version }
@@ -117,8 +118,8 @@ export function pluginSet(options: {
           for (const [name, value] of before.provided) offer(services, plugin.name, name, value)
           continue
         }
-        const one = await setUp.setup(plugin, loaded, services).catch(error => {
-          throw withPlace(error, plugin.name, filesOf(plugin))
+        const one = await setUp.setup(plugin, loaded, services).catch(async error => {
+          throw await complaint(error, plugin.name, filesOf(plugin))
         })
         prints.set(one, print)
         open.add(one)
@@ -286,24 +287,4 @@ function servicesOf(plugins: readonly LoadedPlugin[]): Services {
   for (const { name, provided } of plugins)
     for (const [service, value] of provided) offer(services, name, service, value)
   return services
-}
-
-/** The same complaint with the plugin's name, and with file and line where the error has them. */
-function withPlace(error: unknown, name: string, files: readonly string[]): Error {
-  const text = error instanceof Error ? `${error.message}\n${error.stack}` : String(error)
-  const place = files
-    .flatMap(file => {
-      const at = text.indexOf(file)
-      const line = at < 0 ? undefined : /^(?:\?fresh=\d+)?:(\d+)/.exec(text.slice(at + file.length))
-      return line ? [{ at, text: `${file}, line ${line[1]}` }] : []
-    })
-    .sort((a, b) => a.at - b.at)[0]
-  const sentence = error instanceof Error ? error.message : String(error)
-  if (!place)
-    return new Error(sentence.includes(name) ? sentence : `plugin ${name}: ${sentence}`, {
-      cause: error,
-    })
-  return new Error(`plugin ${name}: ${sentence.replace(/\s+/g, ' ')} (${place.text})`, {
-    cause: error,
-  })
 }

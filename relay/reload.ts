@@ -23,15 +23,19 @@ export function reloading(options: {
 }) {
   const { plugins, started, log } = options
   const seen = new Map<string, string>()
+  let running = 0
 
   async function reload(loaded: () => LoadedConfig): Promise<boolean> {
     const before = plugins.current().plugins
+    running += 1
     try {
       await plugins.reload(loaded)
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error)
       log.error({ cause }, 'nothing was reloaded, all goes on as it was')
       return false
+    } finally {
+      running -= 1
     }
     const now = plugins.current()
     const namesOf = (of: typeof before, but: typeof before) =>
@@ -46,6 +50,7 @@ export function reloading(options: {
   }
 
   function look(): void {
+    if (running > 0) return
     const { loaded } = plugins.current()
     let changed = false
     for (const [name, { files, version }] of plugins.imported) {
