@@ -80,7 +80,11 @@ test('a file or its helper that changes is loaded by itself; a broken one leaves
   const broken: [string, string, RegExp][] = [
     ['version.js', 'export const version = 3\n\nexport const x = = 1\n', /version\.js, line 3/],
     ['version.js', 'export const versoin = 3\n', /twofold\.js, line 3/],
-    ['version.js', '\nthrow new Error("not today")\n', /not today .*version\.js, line 2/],
+    [
+      'version.js',
+      'export const version = 3\nthrow new Error("not today")\n',
+      /not today .*version\.js, line 2/,
+    ],
   ]
   for (const [at, [name, text, cause]] of broken.entries()) {
     write(made.file(name), text)
