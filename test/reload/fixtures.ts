@@ -66,20 +66,21 @@ export default {
 }
 `
 
-/** A plugin of one policy that refuses all notes with `sentence`. */
-export const refusing = (name: string, sentence: string): string => `
+/** A plugin of one policy that refuses a kind with `sentence`. */
+export const refusing = (name: string, sentence: string, kind = 1): string => `
 export default {
   name: '${name}',
   options: { safeParse: data => ({ success: true, data }) },
   setup: () => ({
     policies: [
-      { name: '${name}', writeKinds: [1], write: () => ({ action: 'reject', msg: 'blocked: ${sentence}' }) },
+      { name: '${name}', writeKinds: [${kind}], write: () => ({ action: 'reject', msg: 'blocked: ${sentence}' }) },
     ],
   }),
 }
 `
 
 const closers: (() => unknown)[] = []
+export const closeLater = (close: () => unknown): void => void closers.push(close)
 
 /** Closes what the fixtures opened, the last first; after each test, however it ended. */
 export async function closeAll(): Promise<void> {

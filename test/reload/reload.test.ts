@@ -206,12 +206,12 @@ test('what did not change goes on as it is; what cannot be doubled says that it 
     `plugins=["duplicate-content","live-stream","${dir}/refuses.js"]`,
     'duplicateContent.minLength=3',
   ])
-  write(made.file('refuses.js'), refusing('refuses', 'first words').replace('[1]', '[7]'))
+  write(made.file('refuses.js'), refusing('refuses', 'first words', 7))
   const relay = await made.start()
   const [client, who] = [await open(relay.url), person()]
   const again = who.sign({ kind: 1, content: 'the same words', tags: [['t', 'again']] })
   assert.is((await client.publish(says(who, 'the same words')))[0], true)
-  write(made.file('refuses.js'), refusing('refuses', 'second words').replace('[1]', '[7]'))
+  write(made.file('refuses.js'), refusing('refuses', 'second words', 7))
   assert.ok(await relay.reload())
   assert.equal(relay.saying('reloaded').at(-1)?.loaded, ['refuses'])
   assert.match((await client.publish(says(who, 'x', 7)))[1], /second words/)
