@@ -74,7 +74,12 @@ export class Connection {
     if (this.closed || this.ws.readyState !== this.ws.OPEN) return
     this.frameBytes += frame.length
     if (this.frames.push(frame) === 1) this.flushLater(this)
-    if (this.frameBytes + this.socket.writableLength > this.maxPendingBytes()) this.ws.terminate()
+    if (this.pendingBytes > this.maxPendingBytes()) this.ws.terminate()
+  }
+
+  /** Bytes that wait for the client to read them. */
+  get pendingBytes(): number {
+    return this.frameBytes + this.socket.writableLength
   }
 
   /** Writes what was sent in this turn; whoever owns the connection calls it at the turn's end. */

@@ -17,6 +17,7 @@ import { textFrame, textFrames } from './frame.ts'
 import type { Handler } from './host.ts'
 import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
+import type { RelayMetrics } from './metrics.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
 import { syncer } from './sync.ts'
@@ -55,13 +56,15 @@ export function createRelay(options: {
   verify(event: NostrEvent): boolean
   /** The addresses under which AUTH events may name us. */
   isOurUrl(url: string): boolean
+  counts: RelayMetrics
   clock: Clock
   log: Logger
 }) {
-  const { store, judge, rules, verify, clock, log } = options
+  const { store, judge, rules, verify, counts, clock, log } = options
   const index = subscriptionIndex()
   const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, clock })
   const inFlight = new Map<string, Promise<Decision>>()
+  const sent = { stored: 0, live: 0 }
   store.onCommit(events => {
     for (const stored of events) fanOut(stored)
   })
@@ -83,6 +86,7 @@ export function createRelay(options: {
   /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
   function receive(connection: Connection, text: string): Promise<void> | undefined {
     const message = parseMessage(text, rules().limits)
+    counts.messages.add(message.type)
     try {
       const running = answer(connection, message)
       if (running instanceof Promise)
@@ -126,6 +130,7 @@ export function createRelay(options: {
   function take(connection: Connection, event: NostrEvent): Awaitable<void> {
     const ctx = connection.context(Math.floor(clock.now() / 1000))
     return andThen(publish(event, ctx), decision => {
+      counts.verdict(decision)
       // The challenge goes out before the OK that asks for it (NIP-42).
       if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
         connection.askToAuthenticate()
@@ -224,8 +229,13 @@ export function createRelay(options: {
       // 1. From here on live events wait. 2. The query sees a snapshot. 3. What waited and is newer follows.
       if (connection.closed || connection.subscriptions.get(id) !== subscription) return
       index.add(subscription)
+      const startedAt = performance.now()
       const result = store.query(filters, { visibility, maxLimit: limits.maxLimit })
-      return andThen(result, stored => begin(connection, subscription, stored))
+      return andThen(result, stored => {
+        counts.queried(filters, performance.now() - startedAt)
+        sent.stored += stored.raws.length
+        begin(connection, subscription, stored)
+      })
     })
   }
 
@@ -259,6 +269,7 @@ export function createRelay(options: {
         if (stored.seq <= this.seq) return
         const asked = visibility.kinds === 'all' || visibility.kinds.has(stored.event.kind)
         if (asked && !visibility.test(stored.event)) return
+        sent.live += 1
         connection.sendFrame(frameOf(this.id, stored.raw, frames))
       },
     }
@@ -287,6 +298,8 @@ export function createRelay(options: {
     publish,
     broadcast,
     subscriptions: index.size,
+    inFlight: () => inFlight.size,
+    sent: () => sent,
     /** Forgets a connection that is gone. */
     drop(connection: Connection): void {
       for (const id of [...connection.subscriptions.keys()]) end(connection, id)

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
@@ -12,6 +12,7 @@ import { pluginHost } from './host.ts'
 import { createHttp } from './http.ts'
 import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
+import { queueMetrics, relayMetrics } from './metrics.ts'
 import { pluginSet } from './plugin-set.ts'
 import { pluginSockets } from './plugin-sockets.ts'
 import { pluginTimes } from './plugin-times.ts'
@@ -129,7 +130,8 @@ export async function startRelay(options: {
       return plugins.current().loaded.config.slowPluginMs
     },
   }
-  const verify = signatureVerifier(curve)
+  const counts = relayMetrics(metrics)
+  const verify = signatureVerifier(curve, counts.verified)
   const admit = admitter({ judge: plugins.judge, verify })
   await plugins.load(loaded)
   store.jobsFor(kind => plugins.current().jobsFor(kind))
@@ -139,6 +141,7 @@ export async function startRelay(options: {
     rules: plugins.current,
     verify,
     isOurUrl: url => known().isOurs(url),
+    counts,
     clock,
     log,
   })
@@ -158,13 +161,14 @@ export async function startRelay(options: {
   )
   const lent = pluginSockets({ config: live, ipOf, paths: () => plugins.current().sockets })
   const sockets = serveSockets({ server, relay, config: live, ipOf, takenByPlugin: lent.take })
-  new Gauge({
-    name: 'sluice_connections',
-    help: 'Open WebSocket connections',
-    registers: [metrics],
-    collect() {
-      this.set(sockets.count())
-    },
+  queueMetrics({
+    registry: metrics,
+    pending: sockets.pending,
+    connections: sockets.count,
+    subscriptions: relay.subscriptions,
+    inFlight: relay.inFlight,
+    sent: relay.sent,
+    store: store.load,
   })
   await new Promise<void>((listening, failed) => {
     server.once('error', failed)

@@ -73,6 +73,8 @@ export function serveSockets(options: {
 
   return {
     count: () => open.size,
+    /** Bytes that wait, of each client. */
+    pending: () => [...open.values()].map(connection => connection.pendingBytes),
     /** Takes no more messages and answers those that came. */
     async drain(): Promise<void> {
       draining = true
