@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { PluginSocket } from '../plugins/plugin.ts'
 import type { Config } from './config/config.ts'
-import { perConfig } from './sockets.ts'
+import { every, perConfig } from './sockets.ts'
 
 /** How long a client may take to answer our close, ms. */
 const CLOSE_MS = 2000
@@ -24,11 +24,11 @@ export function pluginSockets(options: {
   function lend(ws: WebSocket, ip: string, serve: (socket: PluginSocket) => void): void {
     open.set(ws, serve)
     let alive = true
-    const ping = setInterval(() => {
+    const ping = every(config.relay.autoPingSeconds, () => {
       if (!alive) return ws.terminate()
       alive = false
       ws.ping()
-    }, config.relay.autoPingSeconds * 1000)
+    })
     ws.on('pong', () => {
       alive = true
     })
@@ -40,7 +40,8 @@ export function pluginSockets(options: {
     serve({
       ip,
       send(data) {
-        if (ws.bufferedAmount > config.relay.maxPendingOutboundBytes) ws.terminate()
+        const { maxPendingOutboundBytes: most } = config.relay
+        if (most > 0 && ws.bufferedAmount > most) ws.terminate()
         else ws.send(data)
       },
       close: (code = 1000, reason = '') => ws.close(code, reason),

@@ -11,6 +11,7 @@ import {
 } from '../plugins/plugin.ts'
 import { authProblem } from './auth.ts'
 import { andThen } from './awaitable.ts'
+import type { Config } from './config/config.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
 import { textFrame, textFrames } from './frame.ts'
@@ -31,7 +32,11 @@ const MAX_PUBKEYS = 100
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
   readonly maxLimit: number
-  /** Most events that one COUNT filter counts. */
+  /** False: nobody is asked to authenticate, and nobody can (NIP-42). */
+  readonly authenticates: boolean
+  /** What of the clients' messages is written to the log, without what may be secret in them. */
+  readonly logging: Config['relay']['logging']
+  /** Most events that one COUNT filter counts; 0 turns it off. */
   readonly maxCount: number
   /** Most events that one NEG-OPEN may be about; 0 turns it off. */
   readonly maxSyncEvents: number
@@ -62,7 +67,7 @@ export function createRelay(options: {
 }) {
   const { store, judge, rules, verify, counts, clock, log } = options
   const index = subscriptionIndex()
-  const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, clock })
+  const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, ask, clock })
   const inFlight = new Map<string, Promise<Decision>>()
   const sent = { stored: 0, live: 0 }
   store.onCommit(events => {
@@ -87,6 +92,7 @@ export function createRelay(options: {
   function receive(connection: Connection, text: string): Promise<void> | undefined {
     const message = parseMessage(text, rules().limits)
     counts.messages.add(message.type)
+    note(connection, message)
     try {
       const running = answer(connection, message)
       if (running instanceof Promise)
@@ -95,6 +101,25 @@ export function createRelay(options: {
       fail(connection, message, error)
     }
     return undefined
+  }
+
+  /** strfry's `relay.logging`: who sent what. Contents and tags may hold secrets, so they stay out. */
+  function note({ ip }: Connection, message: ClientMessage): void {
+    const { logging } = rules().limits
+    if (message.type === 'bad') {
+      if (logging.invalidEvents && message.answer === 'OK')
+        log.info({ ip, id: message.id, msg: message.msg }, 'an event was refused')
+    } else if ('event' in message) {
+      const { id, pubkey, kind } = message.event
+      if (logging.dumpInAll || (logging.dumpInEvents && message.type === 'EVENT'))
+        log.info({ ip, type: message.type, id, pubkey, kind }, 'a message')
+    } else {
+      const { type, id } = message
+      const asks = type === 'REQ' || type === 'COUNT' || type === 'CLOSE'
+      const filters = 'filters' in message ? message.filters : undefined
+      if (logging.dumpInAll || (logging.dumpInReqs && asks))
+        log.info({ ip, type, id, filters }, 'a message')
+    }
   }
 
   function fail(connection: Connection, message: ClientMessage, error: unknown): void {
@@ -131,11 +156,16 @@ export function createRelay(options: {
     const ctx = connection.context(Math.floor(clock.now() / 1000))
     return andThen(publish(event, ctx), decision => {
       counts.verdict(decision)
+      if (decision.action === 'reject' && rules().limits.logging.invalidEvents)
+        log.info({ ip: connection.ip, id: event.id, msg: decision.msg }, 'an event was refused')
       // The challenge goes out before the OK that asks for it (NIP-42).
-      if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
-        connection.askToAuthenticate()
+      if (decision.action === 'reject' && decision.msg.startsWith('auth-required:')) ask(connection)
       connection.send(['OK', event.id, ...toOk(decision)])
     })
+  }
+
+  function ask(connection: Connection): void {
+    if (rules().limits.authenticates) connection.askToAuthenticate()
   }
 
   /** Verifies, asks the policies and stores; the same event twice at a time is judged once. */
@@ -182,6 +212,7 @@ export function createRelay(options: {
 
   function authenticate(connection: Connection, event: NostrEvent): void {
     const problem =
+      (rules().limits.authenticates ? undefined : 'this relay does not authenticate anybody') ??
       authProblem(event, connection.challenge, options.isOurUrl, Math.floor(clock.now() / 1000)) ??
       (connection.pubkeys.length < MAX_PUBKEYS
         ? undefined
@@ -200,7 +231,7 @@ export function createRelay(options: {
     return andThen(judge.read({ verb, filters }, ctx), decision => {
       if (decision.action === 'accept') return true
       const msg = decision.action === 'reject' ? decision.msg : 'restricted: not for you'
-      if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
+      if (msg.startsWith('auth-required:')) ask(connection)
       connection.send(['CLOSED', id, msg])
       return false
     })
@@ -232,7 +263,10 @@ export function createRelay(options: {
       const startedAt = performance.now()
       const result = store.query(filters, { visibility, maxLimit: limits.maxLimit })
       return andThen(result, stored => {
-        counts.queried(filters, performance.now() - startedAt)
+        const ms = performance.now() - startedAt
+        counts.queried(filters, ms)
+        if (limits.logging.dbScanPerf)
+          log.info({ filters, ms, events: stored.raws.length }, 'a query')
         sent.stored += stored.raws.length
         begin(connection, subscription, stored)
       })
@@ -276,6 +310,8 @@ export function createRelay(options: {
   }
 
   function count(connection: Connection, message: Request): Awaitable<void> {
+    if (rules().limits.maxCount === 0)
+      return connection.send(['CLOSED', message.id, 'blocked: this relay does not count'])
     return andThen(mayRead(connection, message), allowed => {
       if (!allowed) return
       const counted = store.count(message.filters, {
@@ -300,6 +336,8 @@ export function createRelay(options: {
     subscriptions: index.size,
     inFlight: () => inFlight.size,
     sent: () => sent,
+    /** Asks a client who it is, where this relay wants to know. */
+    ask,
     /** Forgets a connection that is gone. */
     drop(connection: Connection): void {
       for (const id of [...connection.subscriptions.keys()]) end(connection, id)

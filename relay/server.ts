@@ -6,7 +6,7 @@ import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
-import type { Config, LoadedConfig } from './config/config.ts'
+import { type Config, kindList, type LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { pluginHost } from './host.ts'
 import { createHttp } from './http.ts'
@@ -229,6 +229,17 @@ const limitsOf = ({ relay }: Config): RelayLimits => ({
   maxLimit: relay.maxFilterLimit,
   maxCount: relay.maxFilterLimitCount,
   maxSyncEvents: relay.negentropy.enabled ? relay.negentropy.maxSyncEvents : 0,
+  authenticates: relay.auth.enabled,
+  logging: relay.logging,
+  strict: relay.filterValidation.enabled
+    ? {
+        minFilters: relay.filterValidation.minFiltersPerReq,
+        maxFilters: relay.filterValidation.maxFiltersPerReq,
+        maxKinds: relay.filterValidation.maxKindsPerFilter,
+        allowedKinds: kindList(relay.filterValidation.allowedKinds),
+        requireAuthorOrTag: relay.filterValidation.requireAuthorOrTag,
+      }
+    : undefined,
 })
 
 /** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import type { Config } from './config/config.ts'
@@ -22,7 +23,7 @@ export function serveSockets(options: {
   const { server, relay, config, ipOf } = options
   const acceptor = perConfig(config, relay => ({
     maxPayload: relay.maxWebsocketPayloadSize,
-    perMessageDeflate: relay.compression.enabled,
+    perMessageDeflate: deflateBy(relay.compression),
   }))
   const open = new Map<WebSocket, Connection>()
   const answering = new Set<Promise<void>>()
@@ -43,12 +44,13 @@ export function serveSockets(options: {
       flushLater,
     })
     open.set(ws, connection)
+    if (config.relay.enableTcpKeepalive && socket instanceof Socket) socket.setKeepAlive(true)
     let alive = true
-    const ping = setInterval(() => {
+    const ping = every(config.relay.autoPingSeconds, () => {
       if (!alive) return ws.terminate()
       alive = false
       ws.ping()
-    }, config.relay.autoPingSeconds * 1000)
+    })
     ws.on('pong', () => {
       alive = true
     })
@@ -68,7 +70,7 @@ export function serveSockets(options: {
       open.delete(ws)
       relay.drop(connection)
     })
-    connection.askToAuthenticate()
+    relay.ask(connection)
   }
 
   return {
@@ -97,6 +99,17 @@ export function serveSockets(options: {
     },
   }
 }
+
+/** Runs it every so many seconds; never where that is 0. */
+export const every = (seconds: number, run: () => void): NodeJS.Timeout | undefined =>
+  seconds > 0 ? setInterval(run, seconds * 1000) : undefined
+
+/** strfry's `relay.compression`. Without a sliding window no connection keeps what it has compressed before. */
+const deflateBy = ({ enabled, slidingWindow }: Config['relay']['compression']) =>
+  enabled && {
+    serverNoContextTakeover: !slidingWindow,
+    clientNoContextTakeover: !slidingWindow,
+  }
 
 /** What takes WebSockets, made anew where the configuration has changed since; open ones stay as they are. */
 export function perConfig(

@@ -15,6 +15,8 @@ export function syncer(options: {
   store: RelayStore
   judge: Judge
   maxItems(): number
+  /** Asks a client who it is. */
+  ask(connection: Connection): void
   clock: Clock
 }) {
   const { store, judge, clock } = options
@@ -39,7 +41,7 @@ export function syncer(options: {
     const decision = await judge.read({ verb: 'NEG-OPEN', filters }, ctx)
     if (decision.action !== 'accept') {
       const msg = decision.action === 'reject' ? decision.msg : 'restricted: not for you'
-      if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
+      if (msg.startsWith('auth-required:')) options.ask(connection)
       return refuse(msg)
     }
     const visibility = visibleTo(judge, () => connection.pubkeys)
