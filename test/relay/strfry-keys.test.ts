@@ -154,12 +154,14 @@ const rows: Row[] = [
         'relay.auth.restrictReadToInvolvedPubkey=false',
         'relay.auth.restrictedReadKinds="7"',
       )
-      await client.publish(says(who, 'of somebody else', 7))
+      const author = person()
+      await client.publish(says(author, 'of somebody else', 7))
+      const authors = [author.pubkey]
       const other = await open(relay.url)
-      assert.match(await asked(other, { kinds: [7] }), /^auth-required:/)
-      assert.is(await asked(other, {}), '0 events')
+      assert.match(await asked(other, { kinds: [7], authors }), /^auth-required:/)
+      assert.is(await asked(other, { authors }), '0 events')
       await other.auth(person())
-      assert.is(await asked(other, { kinds: [7] }), '1 events')
+      assert.is(await asked(other, { kinds: [7], authors }), '1 events')
       assert.match(await asked(other, { kinds: [4], authors: [who.pubkey] }), /^restricted:/)
     },
   ],
@@ -215,7 +217,7 @@ const rows: Row[] = [
     'relay.enableTcpKeepalive',
     'true',
     // What the kernel does then cannot be seen from here; that the connection works can.
-    async ({ relay }) => assert.is(await asked(await open(relay.url), {}), '0 events'),
+    async ({ relay }) => assert.match(await asked(await open(relay.url), {}), /events$/),
   ],
   ['relay.queryTimesliceBudgetMicroseconds', '10000', 'ignored'],
   [
@@ -278,11 +280,13 @@ const rows: Row[] = [
       const client = await open(relay.url)
       assert.is(client.ws.extensions, 'permessage-deflate')
       const text = 'the same words again and again '.repeat(300)
-      for (const kind of [1, 7]) await client.publish(says(who, text, kind))
+      const author = person()
+      const filter = { authors: [author.pubkey] }
+      for (const kind of [1, 7]) await client.publish(says(author, text, kind))
       const received = () =>
         (client.ws as unknown as { _socket: { bytesRead: number } })._socket.bytesRead
       const before = received()
-      const events = await client.req('long', { kinds: [1, 7] })
+      const events = await client.req('long', filter)
       assert.equal(
         events.map(({ content }) => content),
         [text, text],
@@ -390,7 +394,7 @@ const rows: Row[] = [
     'true',
     async ({ client }) => {
       assert.match(await asked(client, {}, {}, {}, {}), /has 1 to 3 filters/)
-      assert.is(await asked(client, { kinds: [1, 3, 7] }), '0 events')
+      assert.match(await asked(client, { kinds: [1, 3, 7] }), /events$/)
     },
   ],
 ]
@@ -399,7 +403,7 @@ const rows: Row[] = [
 function validation(key: string, value: string, filters: object[], msg: RegExp): Row[] {
   const name = `relay.filterValidation.${key}`
   const check = async ({ relay, client }: Stage) => {
-    assert.is(await asked(client, ...filters), '0 events')
+    assert.match(await asked(client, ...filters), /events$/)
     await relay.reload(`${name}=${value}`, 'relay.filterValidation.enabled=true')
     assert.match(await asked(client, ...filters), msg)
   }
@@ -425,35 +429,24 @@ test('none is unknown here, each is said once, and those that say nothing are na
   }
 })
 
-const AT_ONCE = 8
-
-test('each of the others does what it says, in a relay that is running where it can', async () => {
-  const told = rows.filter(([, , shows]) => shows !== 'ignored')
-  for (let at = 0; at < told.length; at += AT_ONCE) {
-    await Promise.all(
-      told.slice(at, at + AT_ONCE).map(([key, value, shows]) =>
-        tried(key, value, shows).catch(error => {
-          throw new Error(`${key}: ${error.message}`, { cause: error })
-        }),
-      ),
-    )
-    await closeAll()
-  }
-})
-
-async function tried(key: string, value: string, shows: Row[2]): Promise<void> {
+test('each of the others does what it says, in a relay that goes on', async () => {
   const relay = await (await relayWith(() => ['plugins=[]'])).start()
-  if (typeof shows === 'string') {
-    const set = [`${key}=${value}`]
-    assert.ok(await relay.relay.reload(() => loadConfig({ set, env: {}, file: '/dev/null' })))
-    const keys = relay.saying('what changed here needs a restart')[0]?.keys as string[] | undefined
-    return assert.ok(keys?.includes(key))
-  }
-  const client = await open(relay.url)
-  assert.ok(await relay.reload(`${key}=${value}`))
   const headers = { accept: 'application/nostr+json' }
   const info = () => fetch(relay.http, { headers }).then(answer => answer.json())
-  await shows({ relay, client, info: info as Stage['info'] })
-}
+  for (const [key, value, shows] of rows) {
+    if (shows === 'ignored') continue
+    relay.lines.length = 0
+    assert.ok(await relay.reload(`${key}=${value}`), key)
+    const client = await open(relay.url)
+    if (shows === 'fixed') {
+      const [line] = relay.saying('what changed here needs a restart')
+      assert.ok((line?.keys as string[] | undefined)?.includes(key), key)
+    } else
+      await shows({ relay, client, info: info as Stage['info'] }).catch(error => {
+        throw new Error(`${key}: ${error.message}`, { cause: error })
+      })
+    client.close()
+  }
+})
 
 test.run()
