@@ -160,6 +160,59 @@ test('a start that fails takes the reload back', async () => {
   assert.is((await client.publish(says(who)))[1], 'info: a1 b1 h1')
 })
 
+test('an old plugin is closed when its job has ended; its sockets may come again (1012)', async () => {
+  const made = await relayWith(dir => [`plugins=["${dir}/slow.js"]`])
+  const text = (n: number) => `
+    export default {
+      name: 'slow',
+      options: { safeParse: data => ({ success: true, data }) },
+      setup: () => ({
+        onStored: {
+          1: async () => {
+            globalThis.told.push('${n} begins')
+            await globalThis.mayEnd
+            globalThis.told.push('${n} ends')
+          },
+        },
+        sockets: { '/echo': socket => socket.onMessage(() => socket.send('${n}')) },
+        async close() {
+          globalThis.told.push('${n} closed')
+        },
+      }),
+    }`
+  const told: string[] = []
+  let end = () => {}
+  const mayEnd = new Promise<void>(resolve => {
+    end = resolve
+  })
+  Object.assign(globalThis, { told, mayEnd })
+  write(made.file('slow.js'), text(1))
+  const relay = await made.start()
+  const client = await open(relay.url)
+  const socket = await open(`${relay.url}/echo`)
+  const answers: string[] = []
+  let code = 0
+  socket.ws.removeAllListeners('message')
+  socket.ws.on('message', data => answers.push(String(data)))
+  socket.ws.once('close', closed => {
+    code = closed
+  })
+  socket.send('x')
+  await until('the old one answers', () => answers[0] === '1')
+  await client.publish(says(person()))
+  await until('the job begins', () => told.length === 1)
+  write(made.file('slow.js'), text(2))
+  assert.ok(await relay.reload())
+  await until('the socket is closed', () => code === 1012)
+  await client.publish(says(person()))
+  await until('the new one has a job of its own', () => told.length === 2)
+  assert.equal(told, ['1 begins', '2 begins'])
+  end()
+  await until('the old one is closed', () => told.includes('1 closed'))
+  assert.ok(told.indexOf('1 ends') < told.indexOf('1 closed'))
+  assert.not(told.includes('2 closed'))
+})
+
 test('limits and read rules change for clients that are connected, and for their open subscriptions', async () => {
   const made = await relayWith(() => ['plugins=[]'])
   const relay = await made.start()
