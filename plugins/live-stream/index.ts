@@ -17,6 +17,8 @@ import { streamKeys, streams } from './stream.ts'
 export default definePlugin({
   name: 'live-stream',
   options: liveStreamOptions,
+  // Its RTMP port, its publishers and their engines.
+  reloads: false,
   policies: () => [announcementPolicy],
   async setup(host, options) {
     await resumeStreams(host, options)
