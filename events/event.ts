@@ -54,8 +54,9 @@ export function markedEvent(event: Tagged, marker: string): string | undefined {
   return event.tags.find(tag => tag[0] === 'e' && tag[3] === marker)?.[1]
 }
 
-export const isHex64 = (text: string | undefined): text is string =>
-  text !== undefined && /^[0-9a-f]{64}$/.test(text)
+/** 32 bytes in lowercase hex. Whatever it is asked about: a pattern alone would take `["ab..."]` for its text. */
+export const isHex64 = (value: unknown): value is string =>
+  typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 
 /** `kind:pubkey:d`, which names a replaceable (empty d) or addressable event (NIP-01). */
 export function addressOf(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): string | undefined {

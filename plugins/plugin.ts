@@ -111,10 +111,13 @@ export interface Hooks {
   policies?: readonly Policy[]
   /**
    * Owns storing this kind: called after all policies accepted, instead of the relay's own storing. One
-   * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences. An ephemeral kind
-   * goes to nobody else then; beside strfry, which would show it to all, it is refused.
+   * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences. `'store'` leaves
+   * one that has none to the relay, which is cheaper. An ephemeral kind goes to nobody else then; beside strfry, which
+   * would show it to all, it is refused.
    */
-  handles?: Readonly<Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision>>>
+  handles?: Readonly<
+    Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision> | 'store'>
+  >
   /** A durable job for each stored event of the kind: at least once, in no promised order. */
   onStored?: Readonly<Record<number, OnStored>>
   /** Kinds that the plugin looks up in the store and neither handles nor reacts to: beside strfry they are fetched. */

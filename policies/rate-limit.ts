@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { accept, definePolicy, type Policy, reject } from '../plugins/plugin.ts'
+import { kinds } from '../events/index.ts'
+import { accept, definePolicy, type Policy, type PolicyContext, reject } from '../plugins/plugin.ts'
 import { kindList } from './pubkeys.ts'
-import { fromClient, networkOf } from './source.ts'
+import { addressList, fromClient, isAmong, networkOf } from './source.ts'
 import { type TokenBuckets, tokenBuckets } from './token-bucket.ts'
 
 /** Events a second on average, and at once. A rate of 0 is no limit. */
@@ -18,12 +19,16 @@ const rate = (ratePerSecond: number, burst: number) =>
 
 const options = z.object({
   /** Of one IPv4 address or IPv6 /64. */
-  perIp: rate(10, 200).prefault({}),
-  perPubkey: rate(5, 100).prefault({}),
+  perIp: rate(50, 500).prefault({}),
+  perPubkey: rate(20, 200).prefault({}),
   /** Any names; each a rate of one pubkey over the kinds of its list. */
   perKind: z.record(z.string(), rate(1, 10).extend({ kinds: kindList })).default({}),
   /** Reads (REQ, COUNT) of one IPv4 address or IPv6 /64; no limit unless set. */
   reads: rate(0, 200).prefault({}),
+  /** Addresses and networks that no rate holds for. */
+  exempt: addressList,
+  /** Kinds that no rate holds for: payments come as often as they are due, and a connector brings those of many. */
+  exemptKinds: kindList.default([kinds.StreamOpen, kinds.StreamMoney, kinds.StreamClose]),
   /** How many addresses and pubkeys are remembered. */
   maxKeys: z.int().min(1).default(100_000),
 })
@@ -39,10 +44,12 @@ export function rateLimit(limits: {
   readonly perPubkey?: Rate
   readonly perKind?: Readonly<Record<string, Rate & { readonly kinds: readonly number[] }>>
   readonly reads?: Rate
+  readonly exempt?: readonly string[]
+  readonly exemptKinds?: readonly number[]
   readonly maxKeys?: number
   readonly now?: () => number
 }): Policy {
-  const { maxKeys = 100_000, now = Date.now } = limits
+  const { maxKeys = 100_000, now = Date.now, exempt = [], exemptKinds = [] } = limits
   const buckets = (one: Rate | undefined): TokenBuckets | undefined =>
     one && one.ratePerSecond > 0 ? tokenBuckets({ ...one, maxKeys }) : undefined
   const byIp = buckets(limits.perIp)
@@ -52,10 +59,12 @@ export function rateLimit(limits: {
     const made = buckets(rule)
     return made ? [{ kinds: new Set(rule.kinds), buckets: made, rule }] : []
   })
+  const isExempt = isAmong(exempt)
+  const counts = (ctx: PolicyContext): boolean => fromClient(ctx) && !isExempt(ctx.source.info)
   return {
     name: 'rate-limit',
     write(event, ctx) {
-      if (!fromClient(ctx)) return accept
+      if (!counts(ctx) || exemptKinds.includes(event.kind)) return accept
       const at = now()
       if (byIp && !byIp.take(networkOf(ctx.source.info), at))
         return tooFast('events from one address', limits.perIp)
@@ -69,7 +78,7 @@ export function rateLimit(limits: {
     read:
       readsByIp &&
       ((_, ctx) =>
-        !fromClient(ctx) || readsByIp.take(networkOf(ctx.source.info), now())
+        !counts(ctx) || readsByIp.take(networkOf(ctx.source.info), now())
           ? accept
           : tooFast('requests from one address', limits.reads)),
   }

@@ -4,7 +4,7 @@ import * as noble from '@noble/secp256k1'
 
 /** What the relay needs of secp256k1. Byte arrays: secrets 32, points 33 (compressed), digests 32. */
 export interface Curve {
-  readonly engine: 'native' | 'js'
+  readonly engine: 'native' | 'wasm' | 'js'
   publicKey(secret: Uint8Array): Uint8Array
   /** X of the shared point, 32 bytes. */
   sharedX(point: Uint8Array, secret: Uint8Array): Uint8Array
@@ -18,7 +18,7 @@ export interface Curve {
 export const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 
 /** The fastest engine that works on this machine. */
-export const loadCurve = (): Curve => nativeCurve() ?? jsCurve()
+export const loadCurve = (): Curve => nativeCurve() ?? wasmCurve() ?? jsCurve()
 
 interface Bindings {
   privateKeyVerify(secret: Uint8Array): boolean
@@ -90,6 +90,33 @@ function verifierByRecovery(native: Bindings): Curve['verifySchnorr'] {
       return false
     }
     return q[0] === 3 && Buffer.compare(q.subarray(1), rx) === 0
+  }
+}
+
+/** libsecp256k1 as WebAssembly: for machines that no native prebuild fits. */
+export function wasmCurve(): Curve | undefined {
+  let wasm: typeof import('tiny-secp256k1')
+  try {
+    wasm = createRequire(import.meta.url)('tiny-secp256k1')
+  } catch {
+    return undefined
+  }
+  const found = (point: Uint8Array | null): Uint8Array => {
+    if (!point) throw new Error('this secret or point is none of secp256k1')
+    return point
+  }
+  return {
+    engine: 'wasm',
+    publicKey: secret => found(wasm.pointFromScalar(secret, true)),
+    sharedX: (point, secret) => found(wasm.pointMultiply(point, secret, true)).slice(1),
+    signEcdsa: (digest, secret) => wasm.sign(digest, secret),
+    verifySchnorr(signature, message, publicKey) {
+      try {
+        return wasm.verifySchnorr(message, publicKey, signature)
+      } catch {
+        return false
+      }
+    },
   }
 }
 

@@ -18,19 +18,40 @@ function writeHeader(target: Buffer, at: number, length: number): number {
 const headerBytes = (length: number): number => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
 
 /** One text message as it goes over the wire: unmasked, uncompressed. */
-export const textFrame = (text: string): Buffer => textFrames([text])
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const frame = Buffer.allocUnsafe(headerBytes(length) + length)
+  frame.write(text, writeHeader(frame, 0, length))
+  return frame
+}
 
-/** Several messages, each a frame of its own, in one piece of memory: a REQ's answer leaves in one write. */
-export function textFrames(texts: readonly string[]): Buffer {
-  const lengths = texts.map(text => Buffer.byteLength(text))
-  const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0)
+/**
+ * A REQ's answer, each event a frame of its own and `last` behind them, in one piece of memory that leaves in one
+ * write. The events' texts are written as they are: to join them with what stands around them would copy each twice.
+ *
+ * @example
+ * answerFrames('["EVENT","s",', ['{"id":...}'], '["EOSE","s"]') // ["EVENT","s",{"id":...}] ["EOSE","s"]
+ */
+export function answerFrames(opening: string, raws: readonly string[], last: string): Buffer {
+  const before = Buffer.from(opening)
+  const lengths: number[] = []
+  const end = textFrame(last)
+  let total = end.length
+  for (const raw of raws) {
+    const length = before.length + Buffer.byteLength(raw) + 1
+    lengths.push(length)
+    total += headerBytes(length) + length
+  }
   const frames = Buffer.allocUnsafe(total)
   let at = 0
-  for (const [i, text] of texts.entries()) {
-    const length = lengths[i] ?? 0
-    at += writeHeader(frames, at, length)
-    at += frames.write(text, at, length)
+  for (let i = 0; i < raws.length; i++) {
+    at += writeHeader(frames, at, lengths[i] as number)
+    frames.set(before, at)
+    at += before.length
+    at += frames.write(raws[i] as string, at)
+    frames[at++] = 0x5d // ]
   }
+  frames.set(end, at)
   return frames
 }
 

@@ -190,13 +190,13 @@ export function combine(plugins: readonly LoadedPlugin[], times?: PluginTimes) {
 
 function timed(handler: Handler, times: Stopwatch | undefined): Handler {
   if (!times) return handler
-  return async (event, ctx) => {
+  return (event, ctx) => {
     const startedAt = performance.now()
-    try {
-      return await handler(event, ctx)
-    } finally {
-      times.took(performance.now() - startedAt)
-    }
+    const answer = handler(event, ctx)
+    const stop = () => times.took(performance.now() - startedAt)
+    if (answer === 'store') stop()
+    else answer.then(stop, stop)
+    return answer
   }
 }
 

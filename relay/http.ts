@@ -1,8 +1,28 @@
-import type { IncomingMessage } from 'node:http'
-import type { HttpBindings } from '@hono/node-server'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import type { Logger, RelayHttp } from '../plugins/plugin.ts'
 import { pages } from './pages.ts'
+
+/** No route here takes more; each has its own limit below this one. */
+const MAX_BODY_BYTES = 1 << 20
+
+/** Serves the app, and cuts who is slow to say what it wants. */
+export const httpServer = (
+  app: Pick<RelayHttp, 'fetch'>,
+  { headersMs = 10_000, requestMs = 30_000 }: { headersMs?: number; requestMs?: number } = {},
+): Server =>
+  createServer(
+    {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      keepAliveTimeout: 30_000,
+      // Node looks every 30 s by itself: a slow client would have three times what it is given.
+      connectionsCheckingInterval: headersMs / 4,
+    },
+    getRequestListener(app.fetch),
+  )
 
 /**
  * HTTP on the relay's port: NIP-11, pages, health and metrics; plugins add their routes. Every error is JSON
@@ -30,6 +50,15 @@ export function createHttp(options: {
     c.header('Referrer-Policy', 'no-referrer')
     c.header('X-Content-Type-Options', 'nosniff')
   })
+
+  const withinLimit = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: c => c.json({ error: `a body has at most ${MAX_BODY_BYTES} bytes here` }, 413),
+  })
+  // What has no body is not asked for one: that would cost each segment of a stream a copy of its request.
+  app.use('*', (c, next) =>
+    c.req.method === 'GET' || c.req.method === 'HEAD' ? next() : withinLimit(c, next),
+  )
 
   app.get('/healthz', c => c.json({ ok: true }))
   app.get('/readyz', c =>

@@ -48,7 +48,21 @@ export function parseMessage(text: string, limits: MessageLimits): ClientMessage
   }
   if (!Array.isArray(message) || typeof message[0] !== 'string')
     return notice('invalid: a message is a JSON array that begins with its type')
-  const [type] = message
+  try {
+    return readMessage(message[0], message, text, limits)
+  } catch (error) {
+    // JSON.parse goes to any depth; writing it out again does not.
+    if (error instanceof RangeError) return notice('invalid: this is nested too deeply')
+    throw error
+  }
+}
+
+function readMessage(
+  type: string,
+  message: unknown[],
+  text: string,
+  limits: MessageLimits,
+): ClientMessage {
   switch (type) {
     case 'EVENT':
     case 'AUTH':
@@ -99,8 +113,8 @@ const isCount = (value: unknown): value is number =>
 /** What keeps a value from being a NIP-01 event; undefined when nothing does. */
 export function eventProblem(value: object): string | undefined {
   const event = value as Partial<Record<keyof NostrEvent, unknown>>
-  if (!isHex64(event.id as string)) return 'id needs 64 lowercase hex'
-  if (!isHex64(event.pubkey as string)) return 'pubkey needs 64 lowercase hex'
+  if (!isHex64(event.id)) return 'id needs 64 lowercase hex'
+  if (!isHex64(event.pubkey)) return 'pubkey needs 64 lowercase hex'
   if (typeof event.sig !== 'string' || !/^[0-9a-f]{128}$/.test(event.sig))
     return 'sig needs 128 lowercase hex'
   if (!isCount(event.created_at)) return 'created_at needs unix seconds as an integer'

@@ -14,7 +14,7 @@ import { andThen } from './awaitable.ts'
 import type { Config } from './config/config.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
-import { textFrame, textFrames } from './frame.ts'
+import { answerFrames, textFrame } from './frame.ts'
 import type { Handler } from './host.ts'
 import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
@@ -90,15 +90,16 @@ export function createRelay(options: {
 
   /** Answers one text message; a promise only where the answer comes later. Never throws, never rejects. */
   function receive(connection: Connection, text: string): Promise<void> | undefined {
-    const message = parseMessage(text, rules().limits)
-    counts.messages.add(message.type)
-    note(connection, message)
+    let message: ClientMessage = { type: 'bad', answer: 'NOTICE', msg: BROKEN }
+    const failed = (error: unknown) => fail(connection, message, error)
     try {
+      message = parseMessage(text, rules().limits)
+      counts.messages.add(message.type)
+      note(connection, message)
       const running = answer(connection, message)
-      if (running instanceof Promise)
-        return running.catch(error => fail(connection, message, error))
+      if (running instanceof Promise) return running.catch(failed)
     } catch (error) {
-      fail(connection, message, error)
+      failed(error)
     }
     return undefined
   }
@@ -124,7 +125,7 @@ export function createRelay(options: {
 
   function fail(connection: Connection, message: ClientMessage, error: unknown): void {
     log.error({ type: message.type, cause: describe(error) }, 'a message could not be answered')
-    connection.send(failure(message))
+    connection.send(refusal(message, BROKEN))
   }
 
   function answer(connection: Connection, message: ClientMessage): Awaitable<void> {
@@ -144,11 +145,7 @@ export function createRelay(options: {
       case 'NEG-CLOSE':
         return sync.receive(connection, message)
       case 'bad':
-        if (message.answer === 'NOTICE') return connection.send(['NOTICE', message.msg])
-        if (message.answer === 'NEG-ERR')
-          return connection.send(['NEG-ERR', message.id, message.msg])
-        if (message.answer === 'OK') return connection.send(['OK', message.id, false, message.msg])
-        return connection.send(['CLOSED', message.id, message.msg])
+        return connection.send(refusal(message, message.msg))
     }
   }
 
@@ -199,7 +196,8 @@ export function createRelay(options: {
 
   function keep(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
     const handler = met.handles.get(event.kind)
-    if (handler) return handler(event, ctx)
+    const answer = handler ? handler(event, ctx) : 'store'
+    if (answer !== 'store') return answer
     if (!isEphemeral(event.kind)) return store.putEvent(event).then(decisionOf)
     broadcast(event)
     return accept
@@ -277,9 +275,8 @@ export function createRelay(options: {
     const { id } = subscription
     if (connection.subscriptions.get(id) !== subscription) return
     const name = JSON.stringify(id)
-    const answer = result.raws.map(raw => `["EVENT",${name},${raw}]`)
-    answer.push(result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`)
-    connection.sendFrame(textFrames(answer))
+    const last = result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`
+    connection.sendFrame(answerFrames(`["EVENT",${name},`, result.raws, last))
     subscription.seq = result.seq
     for (const stored of subscription.waiting.splice(0)) subscription.deliver(stored)
   }
@@ -331,6 +328,10 @@ export function createRelay(options: {
 
   return {
     receive,
+    /** Answers one text message with a refusal and does nothing else; `msg` follows a NIP-01 prefix. */
+    refuse(connection: Connection, text: string, msg: string): void {
+      connection.send(refusal(parseMessage(text, rules().limits), msg))
+    },
     publish,
     broadcast,
     subscriptions: index.size,
@@ -352,12 +353,26 @@ function toOk(decision: Decision): [ok: boolean, msg: string] {
   return [true, (decision.action === 'accept' && decision.msg) || '']
 }
 
-/** What a client hears when its message met a broken world; the sentence begins with a NIP-01 prefix. */
-function failure(message: ClientMessage): unknown[] {
-  const msg = 'error: the relay could not do this now, try again later'
-  if (message.type === 'EVENT' || message.type === 'AUTH')
-    return ['OK', message.event.id, false, msg]
-  if (message.type === 'REQ' || message.type === 'COUNT') return ['CLOSED', message.id, msg]
-  if (message.type === 'NEG-OPEN' || message.type === 'NEG-MSG') return ['NEG-ERR', message.id, msg]
-  return ['NOTICE', msg]
+const BROKEN = 'error: the relay could not do this now, try again later'
+
+/** How a message is refused, by its verb; `msg` is a sentence after a NIP-01 prefix. */
+function refusal(message: ClientMessage, msg: string): unknown[] {
+  switch (message.type) {
+    case 'EVENT':
+    case 'AUTH':
+      return ['OK', message.event.id, false, msg]
+    case 'REQ':
+    case 'COUNT':
+      return ['CLOSED', message.id, msg]
+    case 'NEG-OPEN':
+    case 'NEG-MSG':
+      return ['NEG-ERR', message.id, msg]
+    case 'bad':
+      if (message.answer === 'NOTICE') return ['NOTICE', msg]
+      return message.answer === 'OK'
+        ? ['OK', message.id, false, msg]
+        : [message.answer, message.id, msg]
+    default:
+      return ['NOTICE', msg]
+  }
 }

@@ -11,6 +11,7 @@ const FIXED: readonly { key: string; of(config: Config): unknown }[] = [
   { key: 'db', of: config => config.db },
   { key: 'relay.bind', of: config => config.relay.bind },
   { key: 'relay.port', of: config => config.relay.port },
+  { key: 'relay.rateLimit', of: config => JSON.stringify(config.relay.rateLimit) },
 ]
 
 /** Reloads when it is told to, and the plugins by themselves when their files change. */

@@ -1,15 +1,16 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
+import { clientAddress } from './client-address.ts'
+import { clientPace } from './client-pace.ts'
 import { type Config, kindList, type LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { pluginHost } from './host.ts'
-import { createHttp } from './http.ts'
+import { createHttp, httpServer } from './http.ts'
 import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
 import { queueMetrics, relayMetrics } from './metrics.ts'
@@ -67,10 +68,12 @@ export async function startRelay(options: {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const letGo = holdFolder(dataDir)
   const curve = loadCurve()
-  if (curve.engine === 'js')
+  const { engine } = curve
+  if (engine === 'native') log.info({ engine }, 'signatures are checked by native code')
+  else
     log.warn(
-      {},
-      'no native secp256k1 on this machine: signatures are checked some forty times slower',
+      { engine },
+      `no native secp256k1 here: a signature takes ${engine === 'wasm' ? 4 : 40} times longer to check`,
     )
   const signer = loadSigner(dataDir, env, curve)
   let urls: Urls | undefined
@@ -89,7 +92,8 @@ export async function startRelay(options: {
   let relay: Relay | undefined
   let ready = false
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const ipOf = (request: IncomingMessage) => clientAddress(live.relay.realIpHeader)(request)
+  const ipOf = (request: IncomingMessage) =>
+    clientAddress({ header: live.relay.realIpHeader, hops: live.relay.realIpHops })(request)
   const times = pluginTimes({ metrics, log, slowMs: () => live.slowPluginMs })
   const plugins = pluginSet({
     setUp: pluginHost({
@@ -155,12 +159,19 @@ export async function startRelay(options: {
   })
 
   // 3. Listen.
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
-    getRequestListener((request, env) => plugins.holding(({ app }) => app.fetch(request, env))),
-  )
+  const server = httpServer({
+    fetch: (request, env) => plugins.holding(({ app }) => app.fetch(request, env)),
+  })
   const lent = pluginSockets({ config: live, ipOf, paths: () => plugins.current().sockets })
-  const sockets = serveSockets({ server, relay, config: live, ipOf, takenByPlugin: lent.take })
+  const pace = clientPace({ ...config.relay.rateLimit, clock, metrics })
+  const sockets = serveSockets({
+    server,
+    relay,
+    config: live,
+    ipOf,
+    pace,
+    takenByPlugin: lent.take,
+  })
   queueMetrics({
     registry: metrics,
     pending: sockets.pending,
@@ -241,16 +252,6 @@ const limitsOf = ({ relay }: Config): RelayLimits => ({
       }
     : undefined,
 })
-
-/** The client's address: the socket's, or what the trusted proxy in front appended last to its header. */
-export function clientAddress(header: string) {
-  const name = header.toLowerCase()
-  return (request: Pick<IncomingMessage, 'socket' | 'headers'>): string => {
-    const value = name === '' ? undefined : request.headers[name]
-    const last = (Array.isArray(value) ? value.at(-1) : value)?.split(',').at(-1)?.trim()
-    return (last || request.socket.remoteAddress || '').replace(/^::ffff:/, '')
-  }
-}
 
 /** A file of the package, from source (relay/) as from the build (dist/relay/). */
 export function packageFile(name: string): string {

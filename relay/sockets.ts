@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import type { ClientPace, Visitor } from './client-pace.ts'
 import type { Config } from './config/config.ts'
 import { Connection } from './connection.ts'
 import { endOfTurn } from './end-of-turn.ts'
@@ -10,6 +11,9 @@ import type { Relay } from './relay.ts'
 /** How long a client may take to answer our close, ms. */
 const CLOSE_MS = 2000
 
+const SLOW_DOWN = 'rate-limited: messages from your address come too fast, wait a moment'
+const TOO_MANY = 'rate-limited: too many connections from your address, close one first'
+
 /** The WebSocket side of the relay's port: accepts, pings, cuts and drains connections. */
 export function serveSockets(options: {
   server: Server
@@ -17,10 +21,11 @@ export function serveSockets(options: {
   /** As it is now: read when it is needed, so that a reload is met. */
   config: Pick<Config, 'relay'>
   ipOf(request: IncomingMessage): string
+  pace: ClientPace
   /** Takes an upgrade that is a plugin's; false for a client of the relay. */
   takenByPlugin(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }) {
-  const { server, relay, config, ipOf } = options
+  const { server, relay, config, ipOf, pace } = options
   const acceptor = perConfig(config, relay => ({
     maxPayload: relay.maxWebsocketPayloadSize,
     perMessageDeflate: deflateBy(relay.compression),
@@ -32,12 +37,16 @@ export function serveSockets(options: {
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
-    if (draining) return socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+    if (draining) return turnAway(socket, '503 Service Unavailable', 'the relay is going down')
+    const ip = ipOf(request)
+    const visitor = pace.arrive(ip)
+    if (!visitor) return turnAway(socket, '429 Too Many Requests', TOO_MANY)
+    socket.once('close', visitor.leave)
     if (options.takenByPlugin(request, socket, head)) return
-    acceptor().handleUpgrade(request, socket, head, ws => accept(ws, socket, ipOf(request)))
+    acceptor().handleUpgrade(request, socket, head, ws => accept(ws, socket, ip, visitor))
   })
 
-  function accept(ws: WebSocket, socket: Duplex, ip: string): void {
+  function accept(ws: WebSocket, socket: Duplex, ip: string, visitor: Visitor): void {
     const connection = new Connection(ws, socket, {
       ip,
       maxPendingBytes: () => config.relay.maxPendingOutboundBytes,
@@ -54,9 +63,23 @@ export function serveSockets(options: {
     ws.on('pong', () => {
       alive = true
     })
+    /** False once a message is too much: refused, or the last that is heard of this client. */
+    const isInTime = (refuse: () => void): boolean => {
+      if (draining || ws.readyState !== ws.OPEN) return false
+      const verdict = visitor.take()
+      if (verdict === 'go') return true
+      refuse()
+      if (verdict === 'close') {
+        connection.close(1008, 'rate-limited: too many messages for too long')
+        setTimeout(() => ws.terminate(), CLOSE_MS).unref()
+      }
+      return false
+    }
+    // ws answers them, and cuts who does not read its pongs.
+    ws.on('ping', () => void isInTime(() => undefined))
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       alive = true
-      if (draining) return
+      if (!isInTime(() => relay.refuse(connection, data.toString(), SLOW_DOWN))) return
       if (isBinary) return connection.send(['NOTICE', 'invalid: messages are text, not binary'])
       const answer = relay.receive(connection, data.toString())
       if (!answer) return
@@ -125,4 +148,16 @@ export function perConfig(
     madeFor = relay
     return made
   }
+}
+
+/** Answers an upgrade that is not taken. The socket goes too: HTTP's timeouts do not hold for it any more. */
+function turnAway(socket: Duplex, status: string, error: string): void {
+  const body = JSON.stringify({ error })
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -29,6 +29,8 @@ export function subscriptionIndex() {
   const places = new Map<string, Set<Audience>>()
   const audiences = new Map<string, Audience>()
   const memberships = new Map<Subscription, Audience[]>()
+  /** Most REQs are closed before an event asks: they get their places when one does. */
+  const fresh = new Set<Subscription>()
 
   function audienceOf(filter: Filter): Audience {
     const text = JSON.stringify({ ...filter, limit: undefined })
@@ -37,7 +39,7 @@ export function subscriptionIndex() {
     const audience: Audience = {
       text,
       places: placesOf(filter),
-      matches: lazily(() => matcher(filter)),
+      matches: matcher(filter),
       subscriptions: new Set(),
     }
     audiences.set(text, audience)
@@ -58,18 +60,21 @@ export function subscriptionIndex() {
     }
   }
 
-  return {
-    size: () => memberships.size,
+  function settle(subscription: Subscription): void {
+    const mine = subscription.filters
+      .filter(filter => filter.search === undefined && !isImpossible(filter))
+      .map(audienceOf)
+    for (const audience of mine) audience.subscriptions.add(subscription)
+    memberships.set(subscription, mine)
+  }
 
-    add(subscription: Subscription): void {
-      const mine = subscription.filters
-        .filter(filter => filter.search === undefined && !isImpossible(filter))
-        .map(audienceOf)
-      for (const audience of mine) audience.subscriptions.add(subscription)
-      memberships.set(subscription, mine)
-    },
+  return {
+    size: () => memberships.size + fresh.size,
+
+    add: (subscription: Subscription): unknown => fresh.add(subscription),
 
     remove(subscription: Subscription): void {
+      if (fresh.delete(subscription)) return
       for (const audience of memberships.get(subscription) ?? []) {
         audience.subscriptions.delete(subscription)
         if (audience.subscriptions.size === 0) forget(audience)
@@ -79,6 +84,8 @@ export function subscriptionIndex() {
 
     /** The subscriptions that an event matches, each once. */
     matching(event: NostrEvent): Set<Subscription> {
+      for (const subscription of fresh) settle(subscription)
+      fresh.clear()
       const found = new Set<Subscription>()
       const ask = (key: string) => {
         const place = places.get(key)
@@ -94,15 +101,6 @@ export function subscriptionIndex() {
       for (const [name, value] of event.tags) if (name?.length === 1) ask(`#${name}${value}`)
       return found
     },
-  }
-}
-
-/** Most REQs are closed before an event asks: their matcher is never made. */
-function lazily(make: () => (event: NostrEvent) => boolean): (event: NostrEvent) => boolean {
-  let made: ((event: NostrEvent) => boolean) | undefined
-  return event => {
-    made ??= make()
-    return made(event)
   }
 }
 

@@ -9,16 +9,36 @@ export function eventId(event: Omit<NostrEvent, 'id' | 'sig'>): string {
   return hash('sha256', text)
 }
 
-const received = new WeakMap<NostrEvent, string>()
+/** Gives back the object that it is given, so that a class below it can put a private field on it. */
+class Itself {
+  constructor(event: NostrEvent) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is all that it is for
+    return event
+  }
+}
+
+/** A text that travels with an event and that no copy of it inherits; a WeakMap costs each event ten times as much. */
+class Received extends Itself {
+  #text: string
+
+  constructor(event: NostrEvent, text: string) {
+    super(event)
+    this.#text = text
+  }
+
+  static textOf(event: object): string | undefined {
+    return #text in event ? (event as Received).#text : undefined
+  }
+}
 
 /** Keeps the text of an event as its author's client wrote it; only for a text that says nothing but the event. */
 export function rememberRaw(event: NostrEvent, text: string): void {
-  received.set(event, text)
+  new Received(event, text)
 }
 
 /** The event as it is sent: the text that was received, else its seven fields in NIP-01's order. */
 export function rawOf(event: NostrEvent): string {
-  const known = received.get(event)
+  const known = Received.textOf(event)
   if (known !== undefined) return known
   const { id, pubkey, created_at, kind, tags, content, sig } = event
   return JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })

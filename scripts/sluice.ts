@@ -1,12 +1,4 @@
 #!/usr/bin/env node
-import { backUp } from './sluice/backup.ts'
-import { runCompanion } from './sluice/companion.ts'
-import { grantCredit } from './sluice/credit.ts'
-import { exportEvents } from './sluice/export.ts'
-import { importEvents } from './sluice/import.ts'
-import { newPlugin } from './sluice/plugin.ts'
-import { pruneEvents } from './sluice/prune.ts'
-import { syncWith } from './sluice/sync.ts'
 
 const USAGE = `usage: sluice <command>
 
@@ -29,16 +21,17 @@ const USAGE = `usage: sluice <command>
 
 each takes --config FILE and --set key=value, as the relay does, to find the relay's folder`
 
-/** Each may give a text for stdout; throws the sentence for stderr. */
-const commands = new Map<string, (args: string[], env: NodeJS.ProcessEnv) => Promise<unknown>>([
-  ['credit grant', grantCredit],
-  ['plugin new', async (args, env) => newPlugin(args, process.cwd(), env)],
-  ['import', importEvents],
-  ['export', exportEvents],
-  ['sync', syncWith],
-  ['prune', pruneEvents],
-  ['backup', backUp],
-  ['companion', runCompanion],
+/** Each may give a text for stdout; throws the sentence for stderr. Loaded when asked for: most need little. */
+type Command = (args: string[], env: NodeJS.ProcessEnv) => unknown
+const commands = new Map<string, () => Promise<Command>>([
+  ['credit grant', async () => (await import('./sluice/credit.ts')).grantCredit],
+  ['plugin new', async () => (await import('./sluice/plugin.ts')).newPlugin],
+  ['import', async () => (await import('./sluice/import.ts')).importEvents],
+  ['export', async () => (await import('./sluice/export.ts')).exportEvents],
+  ['sync', async () => (await import('./sluice/sync.ts')).syncWith],
+  ['prune', async () => (await import('./sluice/prune.ts')).pruneEvents],
+  ['backup', async () => (await import('./sluice/backup.ts')).backUp],
+  ['companion', async () => (await import('./sluice/companion.ts')).runCompanion],
 ])
 
 const args = process.argv.slice(2)
@@ -46,7 +39,8 @@ const words = args[0] === 'credit' || args[0] === 'plugin' ? 2 : 1
 const command = commands.get(args.slice(0, words).join(' '))
 try {
   if (command && !args.includes('--help')) {
-    const text = await command(args.slice(words), process.env)
+    const run = await command()
+    const text = await run(args.slice(words), process.env)
     if (typeof text === 'string' && text) console.log(text)
   } else {
     console.log(USAGE)

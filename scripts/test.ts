@@ -1,6 +1,6 @@
 /**
  * Runs the suites: `node --import tsx scripts/test.ts [--only TEXT] [--jobs N]`. Each file runs in a process of
- * its own; one that has no tests, leaks a handle or hangs fails. Closes with `N passed, N failed`.
+ * its own; one that has no tests, leaks a handle or hangs fails. What fails is run once more, alone. Closes with `N passed, N failed`.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -17,15 +17,22 @@ if (suites.length === 0) {
 }
 const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
 
-// 1. What is light runs side by side; 2. what boots media, browsers or floods has the machine for itself.
+// What boots media, browsers or floods never has another of its kind beside it, only what is light.
 const isHeavy = (file: string) => /^test\/(browser|faults|flows|livepeer|media)\//.test(file)
-const results = [
-  ...(await runAll(
-    suites.filter(file => !isHeavy(file)),
-    jobs,
-  )),
-  ...(await runAll(suites.filter(isHeavy), 1)),
-]
+const heavy = suites.filter(isHeavy)
+const light = suites.filter(file => !isHeavy(file))
+const results: FileResult[] = []
+await Promise.all([work(heavy, light), ...Array.from({ length: jobs - 1 }, () => work(light))])
+
+// What fails beside others is run again, alone: a failure that stays is the code's, the other is named below.
+const unsteady: string[] = []
+for (const [at, { file, failed }] of results.entries()) {
+  if (failed === 0) continue
+  const again = await runFile(file)
+  report(again)
+  results[at] = again
+  if (again.failed === 0) unsteady.push(file)
+}
 
 const sum = (count: (result: FileResult) => number) =>
   results.reduce((total, result) => total + count(result), 0)
@@ -36,24 +43,24 @@ for (const { file, seconds } of slowest)
   console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${file}`)
 if (failures.length > 0) console.log('\nfailed:')
 for (const { file, problem } of failures) console.log(`  ${file}${problem ? `: ${problem}` : ''}`)
+if (unsteady.length > 0)
+  console.log(
+    `\npassed only when run again, alone:\n${unsteady.map(file => `  ${file}`).join('\n')}`,
+  )
 const skipped = sum(result => result.skipped)
 console.log(
   `${sum(r => r.passed)} passed, ${sum(r => r.failed)} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 )
 process.exitCode = failures.length > 0 ? 1 : 0
 
-async function runAll(files: string[], atOnce: number): Promise<FileResult[]> {
-  const waiting = [...files]
-  const done: FileResult[] = []
-  const worker = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift()) {
+/** Takes from the first queue while it has files, then from the next. */
+async function work(...queues: string[][]): Promise<void> {
+  for (const queue of queues)
+    for (let file = queue.shift(); file; file = queue.shift()) {
       const result = await runFile(file)
       report(result)
-      done.push(result)
+      results.push(result)
     }
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, files.length) }, worker))
-  return done
 }
 
 function report({ file, passed, failed, skipped, seconds, problem, output }: FileResult): void {

@@ -128,8 +128,8 @@ export type Person = ReturnType<typeof person>
 type Message = [string, ...unknown[]]
 
 /** A bare client: what it sends is what the test says, what it hears waits in order. */
-export async function connect(url: string) {
-  const ws = new WebSocket(url)
+export async function connect(url: string, headers: Record<string, string> = {}) {
+  const ws = new WebSocket(url, { headers })
   const inbox: Message[] = []
   const waiting = new Set<() => void>()
   ws.on('message', data => {

@@ -100,10 +100,9 @@ async function roomVerdict(host: Host, author: string, address: string): Promise
   return accept
 }
 
-/** Stores the message; a paid one together with the receipt that it uses up. */
-function store(host: Host, event: NostrEvent): Promise<Decision> {
-  if (tagValue(event, 'payment') === undefined)
-    return host.store.transaction(async tx => decisionOf(await tx.putEvent(event)))
+/** A paid message is stored together with the receipt that it uses up. */
+function store(host: Host, event: NostrEvent): Promise<Decision> | 'store' {
+  if (tagValue(event, 'payment') === undefined) return 'store'
   return host.store.transaction(async tx => {
     const said = parseChatMessage(event)
     const payment = said.ok ? said.value.payment : undefined

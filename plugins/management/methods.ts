@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { z } from 'zod'
 import { kinds, privateKinds, tagsNamed } from '../../events/index.ts'
+import { canonicalIp } from '../../policies/source.ts'
 import { collection, type Host, type Reader } from '../plugin.ts'
 import type { ListName, Lists } from './lists.ts'
 
@@ -10,7 +10,10 @@ export const relayTexts = collection('relay-text', z.object({ text: z.string() }
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'needs 64 lowercase hex')
 const reason = z.string().max(500).optional()
 const kindNumber = z.int().min(0).max(65_535)
-const ip = z.string().refine(text => isIP(text) !== 0, 'needs an IP address')
+const ip = z
+  .string()
+  .refine(text => canonicalIp(text) !== undefined, 'needs an IP address')
+  .transform(text => canonicalIp(text) ?? text)
 const text = z.string().trim().max(1000)
 
 const REPORTS_LOOKED_AT = 500

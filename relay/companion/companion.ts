@@ -1,22 +1,21 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { resolve } from 'node:path'
-import { getRequestListener } from '@hono/node-server'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
 import type { Clock, Logger, Plugin } from '../../plugins/plugin.ts'
 import { admitter } from '../admit.ts'
+import { clientAddress } from '../client-address.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
 import { combine, type LoadedPlugin, pluginHost } from '../host.ts'
-import { createHttp } from '../http.ts'
+import { createHttp, httpServer } from '../http.ts'
 import { relayInfo } from '../info.ts'
 import { runJobs } from '../jobs.ts'
 import { judge } from '../judge.ts'
 import { importPlugin } from '../loader.ts'
 import { ownPolicies } from '../own-policies.ts'
 import { pluginSockets } from '../plugin-sockets.ts'
-import { clientAddress, packageFile } from '../server.ts'
+import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
 import { holdFolder } from '../store/sqlite/lock.ts'
@@ -121,7 +120,7 @@ export async function startCompanion(options: {
 
   // 3. HTTP: playback, pages, API, on a port of its own.
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const ipOf = clientAddress(config.relay.realIpHeader)
+  const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
   const app = createHttp({
     webDir: packageFile('dist/web'),
     info: () => relayInfo(config, signer.self, version, together.info()),
@@ -132,10 +131,7 @@ export async function startCompanion(options: {
     log,
     routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
   })
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000 },
-    getRequestListener(app.fetch),
-  )
+  const server = httpServer(app)
   const lent = pluginSockets({ config, ipOf, paths: () => together.sockets })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())

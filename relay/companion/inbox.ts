@@ -222,8 +222,8 @@ export function createInbox(options: {
     // It has been taken at the door already, where rates were counted; who handles it is told of a client.
     const verdict = await options.judge.write(event, context('Stream'))
     if (verdict.action !== 'accept') return verdict
-    const handler = handles.get(kind)
-    if (handler) return handler(event, context('IP4'))
+    const answer = handles.get(kind)?.(event, context('IP4')) ?? 'store'
+    if (answer !== 'store') return answer
     return isEphemeral(kind) ? verdict : decisionOf(await store.putEvent(event))
   }
 

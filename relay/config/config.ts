@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { privateKinds } from '../../events/index.ts'
+import { addressList } from '../../policies/source.ts'
 import { childOptions } from '../child-plugin/options.ts'
 import { type ConfBlock, ConfError, type ConfValue, isBlock, parseTaoConf } from './taoconf.ts'
 
@@ -18,6 +19,7 @@ const schema = z.object({
     .array(z.string())
     .default([
       'management',
+      'rate-limit',
       'live-stream',
       'payment-stream',
       'access-grant',
@@ -44,6 +46,17 @@ const schema = z.object({
       bind: z.string().default('127.0.0.1'),
       port: z.int().min(0).max(65_535).default(7777),
       realIpHeader: z.string().default(''),
+      /** Trusted proxies in front: the client's address stands so far from the right in realIpHeader. */
+      realIpHops: z.int().min(1).default(1),
+      /** What one network (an IPv4 address, an IPv6 /64) may do; 0 switches a limit off. */
+      rateLimit: z
+        .object({
+          messagesPerSecond: z.number().min(0).default(200),
+          messageBurst: z.int().min(1).default(2000),
+          connectionsPerIp: count.default(200),
+          exempt: addressList,
+        })
+        .prefault({}),
       auth: z
         .object({
           enabled: z.boolean().default(true),

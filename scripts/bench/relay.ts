@@ -1,6 +1,6 @@
 /**
  * The relay beside the yardstick, step by step in turn, so that a machine's moods meet both:
- * `npm run bench [-- --rounds 3 --json FILE --quick --only ingest --profile DIR --also strfry=ws://127.0.0.1:7777,PID]`.
+ * `npm run bench [-- --rounds 3 --json FILE --quick --only ingest,fan-out --profile DIR --also strfry=ws://127.0.0.1:7777,PID]`.
  * CPU is user + system time of the whole process tree per 1,000 operations; the first round only warms up.
  */
 import { writeFileSync } from 'node:fs'
@@ -52,6 +52,10 @@ const byRoom = (room: string) => ({ '#a': [room], kinds: [1311], limit: 100 })
 const asks = (times: number, filter: () => object): Step =>
   query(Array.from({ length: count(times) }, filter))
 
+const only = values.only.split(',')
+const wanted = ([name]: [name: string, ...rest: unknown[]]) =>
+  only.some(part => name.includes(part.trim()))
+
 const subjects: Subject[] = [
   await startSluice(values.profile),
   await startYardstick(),
@@ -67,7 +71,7 @@ try {
     await ingest(events.streams(count(600)), 4)(subject)
   }
   for (let round = 0; round < rounds; round++)
-    for (const [name, , make] of plan.filter(([name]) => name.includes(values.only))) {
+    for (const [name, , make] of plan.filter(wanted)) {
       const step = make()
       // Who comes first changes from round to round.
       const order = round % 2 === 0 ? subjects : [...subjects].reverse()

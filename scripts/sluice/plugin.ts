@@ -10,7 +10,8 @@ import { pluginTemplate, type TemplateOptions, testTemplate } from './plugin-tem
  * Writes <name>.ts and <name>.test.ts into the folder `cwd`, which run as they are; with --js as JavaScript. Gives what
  * to do next; throws a sentence for a bad name and for files that are there already.
  */
-export function newPlugin(args: string[], cwd: string, env: NodeJS.ProcessEnv): string {
+export function newPlugin(args: string[], env: NodeJS.ProcessEnv): string {
+  const cwd = process.cwd()
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,

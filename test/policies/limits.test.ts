@@ -5,7 +5,7 @@ import { contentLimits } from '../../policies/content-limits.ts'
 import { duplicateContent } from '../../policies/duplicate-content.ts'
 import { hellthread } from '../../policies/hellthread.ts'
 import proofOfWorkPlugin, { difficultyOf, proofOfWork } from '../../policies/proof-of-work.ts'
-import { rateLimit } from '../../policies/rate-limit.ts'
+import rateLimitPlugin, { rateLimit } from '../../policies/rate-limit.ts'
 import { tagLimits } from '../../policies/tag-limits.ts'
 import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { person } from '../harness.ts'
@@ -115,6 +115,21 @@ test('rate-limit slows down clients only; 0 is no limit; reads have their own', 
   assert.is(await read(policy, [{}]), 'accept')
   assert.match(await read(policy, [{}]), /^rate-limited: requests from one address/)
   assert.is(rateLimit({ perIp: once }).read, undefined)
+})
+
+test('by default payments and this machine are not slowed down, the same author elsewhere is', async () => {
+  const defaults = rateLimitPlugin.options.parse({}) as Parameters<typeof rateLimit>[0]
+  const policy = rateLimit({ ...defaults, now: () => 0 })
+  const author = person()
+  const [payment, text] = [note('', [], author, 5612), note('', [], author)]
+  for (let i = 0; i < 1000; i++) {
+    assert.is(await write(policy, payment, from('192.0.2.1')), 'accept')
+    assert.is(await write(policy, text, from('127.0.0.1')), 'accept')
+    assert.is(await write(policy, text, from('::1')), 'accept')
+  }
+  for (let i = 0; i < 200; i++) assert.is(await write(policy, text, from('192.0.2.1')), 'accept')
+  assert.match(await write(policy, text, from('192.0.2.1')), /^rate-limited: events of one author/)
+  assert.is(await write(policy, payment, from('192.0.2.1')), 'accept')
 })
 
 test('a hellthread has one person too many; the same person twice is one', async () => {

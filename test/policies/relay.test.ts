@@ -17,7 +17,7 @@ test('policies named in strfry.conf decide in their order, and a list is read ag
     `db = "${join(dir, 'db')}"
      plugins = ["deny-list", "rate-limit", "tag-limits", "duplicate-content"]
      denyList { files = ["${banned}"], kinds = [4] }
-     rateLimit { perPubkey { ratePerSecond = 0.001, burst = 4 } }
+     rateLimit { perPubkey { ratePerSecond = 0.001, burst = 4 }, exempt = [] }
      tagLimits { maxHashtags = 1 }
      duplicateContent { minLength = 5 }`,
   )

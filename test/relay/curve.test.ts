@@ -1,17 +1,59 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js'
 import fc from 'fast-check'
 import { getPublicKey, nip19, nip44, verifyEvent } from 'nostr-tools'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Curve, jsCurve, N, nativeCurve } from '../../relay/curve.ts'
+import { type Curve, jsCurve, N, nativeCurve, wasmCurve } from '../../relay/curve.ts'
 import { createSigner, loadSigner } from '../../relay/signer.ts'
 
 const native = nativeCurve()
-const curves: Curve[] = native ? [native, jsCurve()] : [jsCurve()]
+const wasm = wasmCurve()
+assert.ok(wasm, 'WebAssembly runs wherever Node does')
+const curves: Curve[] = [...(native ? [native] : []), wasm as Curve, jsCurve()]
 if (!native) console.log('SKIP native secp256k1: no prebuild loads on this machine')
+
+test('every engine answers the vectors of BIP-340 as they say', () => {
+  const file = new URL('../fixtures/bip340.json', import.meta.url)
+  const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as { vectors: Vector[] }
+  assert.is(vectors.length, 15)
+  for (const { index, publicKey, message, signature, valid, why = 'valid' } of vectors)
+    for (const curve of curves) {
+      const [sig, text, key] = [signature, message, publicKey].map(hex => Buffer.from(hex, 'hex'))
+      assert.ok(sig && text && key)
+      assert.is(curve.verifySchnorr(sig, text, key), valid, `${curve.engine} ${index}: ${why}`)
+    }
+})
+
+interface Vector {
+  index: number
+  publicKey: string
+  message: string
+  signature: string
+  valid: boolean
+  why?: string
+}
+
+test('native, then WebAssembly, then JS: what does not load is passed over', () => {
+  const load = "import('./relay/curve.ts').then(({ loadCurve }) => console.log(loadCurve().engine))"
+  const without = (...missing: string[]) =>
+    execFileSync(process.execPath, ['--import', 'tsx', '--eval', load], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: {
+        ...process.env,
+        NODE_OPTIONS: `--require ${fileURLToPath(new URL('../fixtures/missing.cjs', import.meta.url))}`,
+        MISSING: missing.join(','),
+      },
+      encoding: 'utf8',
+    }).trim()
+  if (native) assert.is(without(), 'native')
+  assert.is(without('secp256k1/bindings'), 'wasm')
+  assert.is(without('secp256k1/bindings', 'tiny-secp256k1'), 'js')
+})
 
 const P = 2n ** 256n - 2n ** 32n - 977n
 const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')

@@ -317,6 +317,52 @@ test('any filters over any events give what a naive matcher gives', async () => 
   )
 })
 
+test('filters of thousands of values, and of the same value twice, give what a naive matcher gives', async ({
+  store,
+}) => {
+  const events = Array.from({ length: 400 }, (_, i) =>
+    unsigned({
+      kind: i % 3,
+      pubkey: (i % 7).toString(16).repeat(64),
+      created_at: 1_600_000_000 + (i % 50),
+      tags: [
+        ['t', `${i % 90}`],
+        ['t', `${(i * 7) % 90}`],
+        ['e', `${i % 11}`],
+        ['d', `${i}`],
+      ],
+    }),
+  ).filter(event => event.kind === 1 || event.kind === 2)
+  await Promise.all(events.map(event => store.putEvent(event)))
+  const upTo = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)
+  const numbers = (count: number) => upTo(count).map(Number)
+  const filters: Filter[] = [
+    { '#t': upTo(20_000) },
+    { '#t': upTo(64) },
+    { '#t': upTo(65) },
+    { '#t': upTo(70), since: 1_600_000_010, until: 1_600_000_020 },
+    { '#t': upTo(501), '#e': upTo(700), kinds: [2] },
+    { '#t': upTo(60), kinds: numbers(1000) },
+    { '#t': upTo(600), authors: ['1'.repeat(64), '2'.repeat(64)], until: 1_600_000_030 },
+    { '#e': ['1', '1', '1'] },
+    { kinds: [1, 1, 1] },
+    { kinds: numbers(20_000) },
+    { kinds: [1, 1], authors: ['1'.repeat(64), '1'.repeat(64)] },
+    { ids: [...events.map(event => event.id), ...events.map(event => event.id)] },
+  ]
+  for (const filter of filters) {
+    const label = JSON.stringify(filter).slice(0, 80)
+    const expected = events
+      .filter(event => matches(filter, event))
+      .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
+      .map(event => event.id)
+    assert.ok(expected.length > 0, label)
+    assert.equal(await idsOf(store, [filter]), expected, label)
+    assert.equal(await idsOf(store, [{ ...filter, limit: 7 }]), expected.slice(0, 7), label)
+    assert.is((await store.count([filter], { max: 1000 })).count, expected.length, label)
+  }
+})
+
 test('deletions leave the same set whatever came first', async () => {
   const deletion = (targets: NostrEvent[]) =>
     fc

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Event } from 'nostr-tools'
+import * as assert from 'uvu/assert'
 import { loadCurve } from '../../relay/curve.ts'
 import { createSigner } from '../../relay/signer.ts'
 import { openSqliteStore } from '../../relay/store/sqlite/index.ts'
@@ -14,22 +15,15 @@ import { silent } from '../relay/naive.ts'
 
 const curve = loadCurve()
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const built = fileURLToPath(new URL('../../dist/scripts/sluice.js', import.meta.url))
+assert.ok(existsSync(built), 'npm run build comes first')
 
-/** Runs the sluice command as a process of its own on the folder `db`. */
+/** Runs the built sluice command as a process of its own on the folder `db`. */
 export async function sluice(db: string, args: string[], input = '') {
   const [command = '', ...rest] = args
   const child = spawn(
     process.execPath,
-    [
-      '--import',
-      'tsx',
-      'scripts/sluice.ts',
-      command,
-      '--config',
-      '/dev/null',
-      '--set',
-      `db=${db}`,
-    ].concat(rest),
+    [built, command, '--config', '/dev/null', '--set', `db=${db}`].concat(rest),
     { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] },
   )
   let stdout = ''

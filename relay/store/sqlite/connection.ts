@@ -22,7 +22,8 @@ export function openConnection(path: string, role: 'writer' | 'reader'): Databas
     expectPragma(db, 'synchronous', 1)
   }
   db.pragma('cache_size = -65536')
-  db.pragma('mmap_size = 268435456')
+  // Mapped pages are looked up in the WAL's index at each use; pages in the cache are not.
+  db.pragma('mmap_size = 0')
   db.pragma('busy_timeout = 5000')
   db.pragma('temp_store = MEMORY')
   return db

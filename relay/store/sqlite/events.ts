@@ -37,7 +37,6 @@ function deleters(event: NostrEvent): string[] {
 
 /** The verbs on events. They run inside the writer's transaction; the set they leave is the same in any order of arrival. */
 export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boolean) {
-  const known = db.prepare<[Buffer], number>('SELECT 1 FROM event WHERE id = ?').pluck()
   const deletedId = db
     .prepare<[Buffer, Buffer], number>('SELECT 1 FROM deleted_id WHERE id = ? AND pubkey = ?')
     .pluck()
@@ -51,7 +50,8 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     'SELECT id, created_at FROM event WHERE address = ?',
   )
   const insert = db.prepare(
-    'INSERT INTO event (id, tie, pubkey, kind, created_at, address, expires, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO event (id, tie, pubkey, kind, created_at, address, expires, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO NOTHING`,
   )
   const insertTag = db.prepare('INSERT INTO tag (key, created_at, tie, seq) VALUES (?, ?, ?, ?)')
   const byId = db.prepare<[Buffer], { seq: number; raw: string }>(
@@ -89,14 +89,13 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     return true
   }
 
-  /** NIP-01, 09, 62: may this event be stored beside what is there? Makes room for a newer version. */
+  /** NIP-01, 09, 62: may this event be stored beside what is there, unless it is there? Makes room for a newer version. */
   function admit(
     event: NostrEvent,
     id: Buffer,
     pubkey: Buffer,
     address: string | undefined,
   ): PutOutcome {
-    if (known.get(id)) return 'duplicate'
     for (const deleter of event.kind === kinds.GiftWrap ? deleters(event).map(hex) : [pubkey]) {
       const gone = vanished.get(deleter)
       if (gone !== undefined && event.created_at <= gone) return 'deleted'
@@ -107,6 +106,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
     if (until !== undefined && event.created_at <= until) return 'deleted'
     const other = atAddress.get(address)
     if (!other) return 'stored'
+    if (other.id.equals(id)) return 'duplicate'
     const newer =
       event.created_at > other.created_at ||
       (event.created_at === other.created_at && Buffer.compare(id, other.id) < 0)
@@ -153,7 +153,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
       if (outcome !== 'stored') return { outcome }
       const raw = rawOf(event)
       const tie = tieOf(id)
-      const { lastInsertRowid } = insert.run(
+      const { changes, lastInsertRowid } = insert.run(
         id,
         tie,
         pubkey,
@@ -163,6 +163,7 @@ export function eventVerbs(db: Database, vanishesHere: (relayTag: string) => boo
         expiryOf(event),
         raw,
       )
+      if (changes === 0) return { outcome: 'duplicate' }
       const seq = Number(lastInsertRowid)
       for (const key of tagKeys(event)) insertTag.run(key, event.created_at, tie, seq)
       if (event.kind === kinds.Deletion) applyDeletion(event, pubkey)

@@ -1,4 +1,4 @@
-import type { Filter } from '../../../events/index.ts'
+import { addressOf, type Filter, isReplaceable } from '../../../events/index.ts'
 import { tagConditions } from '../../filter.ts'
 
 /** One SELECT over events for a filter; `@limit` is bound at each run. */
@@ -23,10 +23,14 @@ const COLUMNS = {
 /** A bare variable here makes SQLite prepare the statement anew at each run, to plan for its value: ten times the price. */
 const LIMIT = '@limit + 0'
 
-/** Up to so many (author, kind) pairs or tag values are looked up one by one and merged. */
+/** Up to so many (author, kind) pairs or tag values are looked up one by one and merged: SQLite plans more too slowly. */
 const MAX_ARMS = 64
+/** Nor may they need more variables together than this; SQLite takes 32,766 of them. */
+const MAX_ARM_PARAMS = 8192
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+const unique = <T>(list: readonly T[] | undefined): readonly T[] | undefined =>
+  list && [...new Set(list)]
 const marks = (values: readonly unknown[]): string => values.map(() => '?').join(',')
 
 /**
@@ -40,7 +44,8 @@ export function planFilter(
   { now, kindsOf }: { now: number; kindsOf(author: string): readonly number[] },
 ): Plan {
   const columns = COLUMNS[wanted]
-  const { authors, ids, kinds, since, until } = filter
+  const { since, until } = filter
+  const [authors, ids, kinds] = [unique(filter.authors), unique(filter.ids), unique(filter.kinds)]
   const where: string[] = ['(e.expires IS NULL OR e.expires > ?)']
   const params: Plan['params'] = [now]
   const also = (sql: string, ...values: Plan['params']) => {
@@ -52,11 +57,18 @@ export function planFilter(
   const tags = tagConditions(filter)
 
   if (ids) {
-    also(`e.id IN (${marks(ids)})`, ...ids.map(hex))
+    const one = ids.length === 1
+    also(one ? 'e.id = ?' : `e.id IN (${marks(ids)})`, ...ids.map(hex))
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
     for (const tag of tags) also(...hasTag(tag))
-    return select(columns, where, params)
+    return select(columns, where, params, one ? '' : NEWEST_FIRST)
+  }
+
+  const address = onlyAddress(filter, tags)
+  if (address !== undefined) {
+    also('e.address = ?', address)
+    return select(columns, where, params, '')
   }
 
   const [first, ...rest] = tags
@@ -64,9 +76,16 @@ export function planFilter(
     if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
     if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
     for (const tag of rest) also(...hasTag(tag))
+    const keys = first.values.map(value => first.letter + value)
+    if (keys.length > MAX_ARMS || keys.length * params.length > MAX_ARM_PARAMS) {
+      const bound = where.filter(sql => sql.startsWith('e.created_at')).map(sql => sql.slice(2))
+      const some = [...bound, `key IN (${marks(keys)})`].join(' AND ')
+      const times = [since, until].filter(time => time !== undefined)
+      const from = `(SELECT DISTINCT seq FROM tag WHERE ${some}) t CROSS JOIN event e ON e.seq = t.seq`
+      return select(columns, where, [...times, ...keys, ...params], NEWEST_FIRST, from)
+    }
     const bounds = where.map(sql => sql.replace(/^e\.created_at/, 't.created_at'))
     const from = 'tag t CROSS JOIN event e ON e.seq = t.seq'
-    const keys = first.values.map(value => first.letter + value)
     return arms(
       columns,
       keys.map(key => ({ from, sql: 't.key = ?', params: [key], order: 't' })),
@@ -101,11 +120,31 @@ export function planFilter(
   }
   if (authors) also(`e.pubkey IN (${marks(authors)})`, ...authors.map(hex))
   if (kinds) also(`e.kind IN (${marks(kinds)})`, ...kinds)
-  return select(columns, where, params)
+  return select(columns, where, params, NEWEST_FIRST)
 }
 
-function select(columns: string, where: string[], params: Plan['params']): Plan {
-  const sql = `SELECT ${columns} FROM event e WHERE ${where.join(' AND ')} ORDER BY e.created_at DESC, e.tie LIMIT ${LIMIT}`
+/**
+ * The address that a filter asks for, where it asks for one replaceable event (a profile, a mute list) and nothing else.
+ * Not by `#d`: an addressable event may have more d tags than the one that names it.
+ */
+function onlyAddress({ authors, kinds }: Filter, tags: readonly unknown[]): string | undefined {
+  const [kind] = kinds ?? []
+  const [pubkey] = authors ?? []
+  if (tags.length > 0 || kinds?.length !== 1 || authors?.length !== 1) return undefined
+  if (kind === undefined || pubkey === undefined || !isReplaceable(kind)) return undefined
+  return addressOf({ kind, pubkey, tags: [] })
+}
+
+const NEWEST_FIRST = 'ORDER BY e.created_at DESC, e.tie'
+
+function select(
+  columns: string,
+  where: string[],
+  params: Plan['params'],
+  order: string,
+  from = 'event e',
+): Plan {
+  const sql = `SELECT ${columns} FROM ${from} WHERE ${where.join(' AND ')} ${order} LIMIT ${LIMIT}`
   return { sql, params }
 }
 

@@ -13,7 +13,9 @@ interface Row {
   raw: string
 }
 
-const REMEMBERED_STATEMENTS = 1000
+/** Statements are kept by their texts, of which there is no end where strangers ask. */
+const REMEMBERED_CHARACTERS = 4_000_000
+const LONGEST_REMEMBERED = 40_000
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 /**
@@ -157,16 +159,21 @@ function mayShow(kind: number, raw: string, visibility: Visibility | undefined):
   return visibility.test(JSON.parse(raw))
 }
 
-/** What was made for a text is made once, as long as there are not too many texts. */
+/** What was made for a text is made once, as long as the texts are not too many or too long. */
 function remember<T>(make: (text: string) => T): (text: string) => T {
   const known = new Map<string, T>()
+  let characters = 0
   return text => {
     let made = known.get(text)
-    if (made === undefined) {
-      if (known.size >= REMEMBERED_STATEMENTS) known.clear()
-      made = make(text)
-      known.set(text, made)
+    if (made !== undefined) return made
+    made = make(text)
+    if (text.length > LONGEST_REMEMBERED) return made
+    characters += text.length
+    if (characters > REMEMBERED_CHARACTERS) {
+      known.clear()
+      characters = text.length
     }
+    known.set(text, made)
     return made
   }
 }

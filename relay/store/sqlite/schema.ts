@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 
 /** In order; add to the end, never edit. The number of applied ones is `user_version`. */
-const migrations: readonly (string | ((db: Database) => void))[] = [
+export const migrations: readonly (string | ((db: Database) => void))[] = [
   `
   CREATE TABLE event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -28,8 +28,9 @@ export function startSluice(profileDir?: string): Promise<Subject> {
     'liveChat.ratePerSecond=100000',
     'liveChat.burst=100000',
     'relay.rateLimit.messagesPerSecond=0',
-    'relay.rateLimit.eventsPerSecond=0',
     'relay.rateLimit.connectionsPerIp=0',
+    'rateLimit.perIp.ratePerSecond=0',
+    'rateLimit.perPubkey.ratePerSecond=0',
     'logLevel=warn',
   ]
   return start('sluice', dir => [
