@@ -17,10 +17,33 @@ export interface MediaBackend {
    * because no media came, and a publisher that comes back is taken; else its key is refused from now on.
    */
   end(id: string, how?: { mayReturn: boolean }): Promise<void>
+  /**
+   * Sends the stream's media on to exactly these targets from now on, also of publishers still to come; an empty list ends
+   * it. A target with the same id and url as before goes on undisturbed. Called for a stream that `create` has made; told
+   * again after each start of the relay, so nothing needs to be kept. Absent: the backend cannot, and hosts hear so.
+   */
+  restream?(id: string, targets: readonly RestreamTarget[]): Promise<void>
+  /**
+   * Gives the stream another key, and cuts who publishes with the old one; the relay has forgotten that one before. `key` as in
+   * `create`. Run twice it may give yet another key: only what it gave last counts. Absent: keys cannot be changed.
+   */
+  rotateKey?(stream: { id: string; title: string; key: string }): Promise<Ingest>
+  /** How many watch elsewhere than through our gateway, or in all, as the provider counts; undefined where nobody counts. */
+  viewership?(id: string): Promise<number | undefined>
   readonly media: MediaSource
   /** What it needs of its host besides: work of its own, routes for its webhooks, a start. */
   readonly hooks?: Pick<Hooks, 'jobs' | 'routes' | 'start'>
   close(): Promise<void>
+}
+
+/** Where a stream is sent on to. The key there is part of the url, which is a secret: it stands in no log and no event. */
+export interface RestreamTarget {
+  /** Ours, 16 hex; what `restream` events name. */
+  readonly id: string
+  /** What the host calls it, for logs and lists. */
+  readonly name: string
+  /** `rtmp://` or `rtmps://`, with the key as its last part. */
+  readonly url: string
 }
 
 /** The backend cannot do this now: ask again at `retryAt` (unix ms). `problem` is a sentence for the host. */
@@ -49,6 +72,17 @@ export type MediaEvent =
   | { type: 'recording'; id: string; at: number; url: string }
   /** What is wrong with media that flows, in a sentence for the host; without one all is well again. */
   | { type: 'health'; id: string; at: number; problem?: string }
+  /** What became of a restream target; `problem` is a sentence for the host, without the target's url. */
+  | {
+      type: 'restream'
+      id: string
+      at: number
+      target: string
+      state: RestreamState
+      problem?: string
+    }
+
+export type RestreamState = 'connected' | 'failed' | 'disconnected'
 
 export interface Playlist {
   readonly type: 'playlist'

@@ -161,6 +161,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
       return tx.enqueue({ name: 'companion', key: address })
     }
     if (event.type === 'health') return advise(tx, before, event.problem)
+    if (event.type === 'restream') return
     if (!acceptsMedia(before)) {
       const flows = event.type === 'live' || event.type === 'progress'
       return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
@@ -181,7 +182,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
 
 function moved(
   stream: LiveStream,
-  event: Exclude<MediaEvent, { type: 'recording' | 'health' }>,
+  event: Exclude<MediaEvent, { type: 'recording' | 'health' | 'restream' }>,
 ): LiveStream {
   switch (event.type) {
     case 'live':
