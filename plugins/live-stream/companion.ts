@@ -31,7 +31,7 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
     if (recording !== undefined)
       return stream.companion?.recording === recording && now === 'ended' ? undefined : 'ended'
     if (status === 'ended') return exists ? 'deleted' : undefined
-    return now === 'ended' ? undefined : 'ended'
+    return now === 'ended' && stream.companion?.recording === undefined ? undefined : 'ended'
   }
   if (stream.status === 'planned' && exists) return 'deleted'
   return undefined
@@ -39,7 +39,7 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
 
 /** The address of a free stream's recording. That of a paid one is not for everybody. */
 export const publicRecording = (stream: LiveStream): string | undefined =>
-  isPaid(stream) ? undefined : stream.recording
+  isPaid(stream) || stream.recordingHostOnly ? undefined : stream.recording
 
 /** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
 export function companionTemplate(

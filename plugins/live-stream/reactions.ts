@@ -137,6 +137,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
         await streams.put(tx, key, { ...now, announcement: { ...said, status: 'ended' } })
         await tx.enqueue({ name: 'end', key })
       })
+      await backend.media.recordings?.withdraw(value.id)
     }
   }
 
@@ -157,7 +158,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     if (!before) return
     const { address } = before
     if (event.type === 'recording') {
-      await streams.put(tx, address, recorded(before, event.url))
+      await streams.put(tx, address, recorded(before, event))
       return tx.enqueue({ name: 'companion', key: address })
     }
     if (event.type === 'health') return advise(tx, before, event.problem)

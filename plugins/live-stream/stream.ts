@@ -42,6 +42,10 @@ const shape = z.object({
   hostGrant: z.string().optional(),
   /** Where the newest recording is. */
   recording: z.string().optional(),
+  /** A picture of it. */
+  recordingImage: z.string().optional(),
+  /** It is for the host alone. */
+  recordingHostOnly: z.boolean().optional(),
   /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
   companion: z
     .object({

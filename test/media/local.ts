@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
 import type { EngineName } from '../../plugins/live-stream/local/engine/engine.ts'
@@ -15,7 +17,11 @@ export type Backend = Awaited<ReturnType<typeof createLocalBackend>>
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
 
 /** A local backend on a free port that knows one stream, `a`, with the key `key-a`. */
-export async function start(set: object = {}, checkMs = 0) {
+export async function start(
+  set: object = {},
+  checkMs = 0,
+  more: Partial<Parameters<typeof createLocalBackend>[0]> = {},
+) {
   const events: MediaEvent[] = []
   const logged: string[] = []
   const note = (...what: unknown[]) => void logged.push(JSON.stringify(what))
@@ -23,6 +29,9 @@ export async function start(set: object = {}, checkMs = 0) {
   const backend = await createLocalBackend({
     ...localOptions.parse({ rtmpPort: 0, ...set }),
     clock: { now: Date.now },
+    dataDir: join(tmpdir(), 'sluice-no-recordings'),
+    urlOf: id => `http://relay/p/${id}`,
+    about: async () => ({ paid: false, over: false }),
     log: { debug: note, info: note, warn: note, error: note },
     publishers: {
       async find(keyHash) {
@@ -31,6 +40,7 @@ export async function start(set: object = {}, checkMs = 0) {
       },
     },
     onEvent: event => void events.push(event),
+    ...more,
   })
   const until = async (type: MediaEvent['type'], after = 0): Promise<MediaEvent> => {
     for (let i = 0; i < 300; i++) {

@@ -3,7 +3,7 @@ import type { MediaEvent, Playlist, Segment } from '../backend.ts'
 import { type Engine, type EngineName, type RenditionName, startEngine } from './engine/engine.ts'
 import { flvHeader, flvTag, GopCache } from './flv.ts'
 import { mediaFile } from './packager/files.ts'
-import { Rendition } from './packager/rendition.ts'
+import { type MediaSegment, Rendition } from './packager/rendition.ts'
 import type { FlvTag } from './rtmp/session.ts'
 import { Watch } from './watch.ts'
 
@@ -15,9 +15,13 @@ export interface ChannelOptions {
   readonly windowSeconds: number
   /** A publisher that sends no media for so long is given up, ms. */
   readonly idleMs: number
+  /** How long a broadcast may last, from its first publisher to `end`. */
+  readonly maxMs: number
   readonly log: Logger
   now(): number
   onEvent(event: MediaEvent): void
+  /** A segment of the source stands, with its init segment. */
+  onSource(segment: MediaSegment, init: Uint8Array): void
   /** Nothing can be made of what this publisher sends: it should go, and hear why. */
   giveUp(cause: string): void
 }
@@ -35,6 +39,10 @@ const MAX_DEATHS = 5
 /** For an engine to write out what it has. */
 const DRAIN_MS = 5000
 
+/** Why a broadcast goes on no longer. */
+export const tooLong = (maxMs: number): string =>
+  `a broadcast may last ${maxMs / 60_000} minutes here (liveStream.local.maxMinutes): end this one, then announce another`
+
 /**
  * One stream's media: from the publisher's tags through an engine into renditions. It outlives publishers and
  * engines; both may come and go, and each return is a break (EXT-X-DISCONTINUITY) in the same playlists.
@@ -46,6 +54,8 @@ export class Channel {
   private engine: Engine | undefined
   /** The last publisher's engine, while it writes out what it has. */
   private draining: Engine | undefined
+  /** Engines whose output was no MP4, and why. */
+  private readonly broken = new WeakMap<Engine, string>()
   private cache = new GopCache()
   private publishing = false
   /** Media has come from this publisher, so an engine runs, or will in a moment. */
@@ -55,6 +65,8 @@ export class Channel {
   private live = false
   private over = false
   private deaths = 0
+  /** When this broadcast's first publisher came (performance.now). */
+  private began: number | undefined
   private lastEndMs = 0
   private toldMs = 0
   private ticker: NodeJS.Timeout | undefined
@@ -67,7 +79,7 @@ export class Channel {
     const { segmentSeconds: targetSeconds, windowSeconds } = options
     this.renditions = new Map(
       options.renditions.map(name => {
-        const onSegment = (endMs: number) => this.onSegment(endMs)
+        const onSegment = (segment: MediaSegment) => this.onSegment(name, segment)
         return [
           name,
           new Rendition({ targetSeconds, windowSeconds, maxBytes: MAX_RENDITION_BYTES, onSegment }),
@@ -76,18 +88,19 @@ export class Channel {
     )
   }
 
-  /** A publisher begins; gives what takes its tags. */
+  /**
+   * A publisher begins; gives what takes its tags. Whoever takes over from another goes on where that one stops: its last
+   * media is written out first, and the stream is live all the while.
+   */
   publish(): (tag: FlvTag) => void {
-    this.unpublish('another publisher took over')
-    this.draining?.kill()
-    this.draining = undefined
-    this.finishSegments()
+    this.standDown()
     this.cache = new GopCache()
     this.deaths = 0
     this.publishing = true
     this.started = false
     this.firstSoundMs = undefined
     this.over = false
+    this.began ??= performance.now()
     this.watch.begin()
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     return tag => this.take(tag)
@@ -96,20 +109,30 @@ export class Channel {
   /** The publisher is gone. The engine writes out what it has. */
   unpublish(cause: string): void {
     if (!this.publishing) return
+    this.standDown()
+    this.idle('idle', cause)
+  }
+
+  private standDown(): void {
     this.publishing = false
     clearInterval(this.ticker)
     clearTimeout(this.respawn)
     const { engine } = this
     this.engine = undefined
     if (engine) this.drain(engine)
-    this.idle('idle', cause)
   }
 
   /** No more media comes. Resolves when the last segment and the playlist's end stand. */
   async end(): Promise<void> {
     this.unpublish('the stream was ended')
     this.over = true
+    this.began = undefined
     await this.draining?.ended
+  }
+
+  /** True once the broadcast has lasted as long as it may; another one begins after `end`. */
+  get spent(): boolean {
+    return this.began !== undefined && performance.now() - this.began >= this.options.maxMs
   }
 
   fetch(path: string): Playlist | Segment | undefined {
@@ -156,24 +179,30 @@ export class Channel {
     const engine = startEngine(this.options.engine, this.options.renditions, video)
     this.engine = engine
     this.watch.begin()
-    let broken: string | undefined
+    // The last publisher's media comes first.
+    if (this.draining) void this.draining.ended.then(() => this.read(engine))
+    else this.read(engine)
+    engine.input.write(flvHeader(video))
+    // After a crash: headers and the last keyframe's pictures, so that it need not wait for the next.
+    for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
+    engine.ended.then(cause => this.onEngineEnd(engine, this.broken.get(engine) ?? cause))
+  }
+
+  /** Takes what the engine makes into the renditions. */
+  private read(engine: Engine): void {
     for (const [name, rendition] of this.renditions) {
-      rendition.begin(this.options.now())
+      if (this.engine === engine || this.draining === engine) rendition.begin(this.options.now())
       engine.outputs.get(name)?.on('data', (bytes: Buffer) => {
-        if (broken || (this.engine !== engine && this.draining !== engine)) return
+        if (this.broken.has(engine) || (this.engine !== engine && this.draining !== engine)) return
         try {
           rendition.push(bytes, this.options.now())
         } catch (error) {
           // What an engine makes of a hostile stream may be no MP4: that is this stream's trouble alone.
-          broken = error instanceof Error ? error.message : String(error)
+          this.broken.set(engine, error instanceof Error ? error.message : String(error))
           engine.kill()
         }
       })
     }
-    engine.input.write(flvHeader(video))
-    // After a crash: headers and the last keyframe's pictures, so that it need not wait for the next.
-    for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
-    engine.ended.then(cause => this.onEngineEnd(engine, broken ?? cause))
   }
 
   private onEngineEnd(engine: Engine, cause: string): void {
@@ -193,6 +222,9 @@ export class Channel {
   }
 
   private drain(engine: Engine): void {
+    // Two that take over at the same moment: what the first one's engine still holds is given up.
+    this.draining?.kill()
+    if (this.draining) this.finishSegments()
     this.draining = engine
     engine.input.end()
     const late = setTimeout(() => engine.kill(), DRAIN_MS)
@@ -205,6 +237,7 @@ export class Channel {
 
   private tick(): void {
     const { id, onEvent, giveUp } = this.options
+    if (this.spent) return giveUp(tooLong(this.options.maxMs))
     const trouble = this.watch.trouble(this.engine?.input.writableLength ?? 0)
     if (trouble?.fault === 'engine') this.engine?.kill()
     if (trouble?.fault === 'publisher') return giveUp(trouble.cause)
@@ -213,8 +246,10 @@ export class Channel {
     onEvent({ type: 'progress', id, at: Math.min(this.lastEndMs, this.options.now()) })
   }
 
-  private onSegment(endMs: number): void {
-    this.lastEndMs = Math.max(this.lastEndMs, endMs)
+  private onSegment(name: RenditionName, segment: MediaSegment): void {
+    this.lastEndMs = Math.max(this.lastEndMs, segment.endMs)
+    const init = this.renditions.get(name)?.inits.get(segment.run)
+    if (name === 'source' && init) this.options.onSource(segment, init)
     if (!this.publishing) return
     this.deaths = 0
     this.watch.sawSegment()

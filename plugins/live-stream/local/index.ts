@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Clock, Logger } from '../../plugin.ts'
-import type { MediaBackend, MediaEvent } from '../backend.ts'
-import { Channel } from './channel.ts'
+import { type MediaBackend, type MediaEvent, recordingOf } from '../backend.ts'
+import { Channel, tooLong } from './channel.ts'
 import { codecGuard } from './codecs.ts'
 import { chooseEngine, type RenditionName } from './engine/engine.ts'
 import type { LocalOptions } from './options.ts'
+import { problems } from './problems.ts'
+import { recordings } from './recording/index.ts'
 import { bitrateGuard } from './rtmp/bitrate.ts'
 import { rtmpServer } from './rtmp/server.ts'
 import type { RtmpSession } from './rtmp/session.ts'
@@ -20,8 +22,14 @@ export async function createLocalBackend(
   options: LocalOptions & {
     clock: Clock
     log: Logger
+    /** The folder of all state; recordings go below it unless `recordDir` says otherwise. */
+    dataDir: string
     /** Which stream may a publisher with this key hash (SHA-256, hex) push to now? */
     publishers: { find(keyHash: string): Promise<{ id: string } | undefined> }
+    /** What the relay knows of a stream now; undefined when it knows none of that id. */
+    about(id: string): Promise<{ paid: boolean; over: boolean } | undefined>
+    /** Where a stream's files are, for everybody who may see them. */
+    urlOf(id: string): string
     onEvent(event: MediaEvent): void
   },
 ): Promise<MediaBackend & { readonly rtmpPort: number }> {
@@ -32,13 +40,14 @@ export async function createLocalBackend(
   const channels = new Map<string, Channel>()
   const publishers = new Map<string, RtmpSession>()
   const lingering = new Map<string, NodeJS.Timeout>()
+  const { tell, forget } = problems(clock, options.onEvent)
+  const recorded = options.record ? await recordings({ ...options, tell }) : undefined
 
   function channelOf(id: string): Channel {
     const known = channels.get(id)
     if (known) return known
-    const { segmentSeconds, windowSeconds, onEvent } = options
+    const { segmentSeconds, windowSeconds, maxMinutes, onEvent } = options
     const now = () => clock.now()
-    const giveUp = (cause: string) => publishers.get(id)?.end(cause)
     const channel = new Channel({
       id,
       engine,
@@ -48,11 +57,22 @@ export async function createLocalBackend(
       log,
       now,
       idleMs: options.idleSeconds * 1000,
-      onEvent,
-      giveUp,
+      maxMs: maxMinutes > 0 ? maxMinutes * 60_000 : Infinity,
+      onEvent(event) {
+        if (event.type === 'live') tell(id, 'publisher', undefined)
+        onEvent(event)
+      },
+      onSource: (segment, init) => recorded?.library.recorder(id).add(segment, init),
+      giveUp: cause => cut(id, cause),
     })
     channels.set(id, channel)
     return channel
+  }
+
+  /** Drops a stream's publisher, and says why to it and to the host. */
+  function cut(id: string, cause: string): void {
+    tell(id, 'publisher', cause)
+    publishers.get(id)?.refuse(cause)
   }
 
   async function accept(key: string, session: RtmpSession) {
@@ -64,17 +84,23 @@ export async function createLocalBackend(
     const earlier = publishers.get(id)
     if (!earlier && publishers.size >= options.maxPublishers) {
       log.warn({ stream: id }, 'too many publishers at a time (liveStream.local.maxPublishers)')
-      return undefined
+      return 'too many streams are live here, try again later'
     }
+    const channel = channelOf(id)
+    if (channel.spent) return tooLong(options.maxMinutes * 60_000)
     // The newest takes over: a half-open connection must not keep its own host out.
     publishers.set(id, session)
     earlier?.end('another publisher took over with the same key')
     clearTimeout(lingering.get(id))
     lingering.delete(id)
     log.info({ stream: id, from: session.remote, engine }, 'publishing')
-    const take = codecGuard(channelOf(id).publish(), cause => session.end(cause))
-    return bitrateGuard(take, options.maxBitrateKbps, () =>
-      session.end('sent more than liveStream.local.maxBitrateKbps'),
+    const take = codecGuard(channel.publish(), cause => cut(id, cause))
+    const { maxBitrateKbps: most } = options
+    return bitrateGuard(take, most, () =>
+      cut(
+        id,
+        `more than ${most} kbit/s were sent: lower the bitrate in the encoder (liveStream.local.maxBitrateKbps)`,
+      ),
     )
   }
 
@@ -113,28 +139,45 @@ export async function createLocalBackend(
     rtmpPort: server.port,
     // Nothing to make: a channel comes with its first publisher, the key's hash lies in the store.
     create: async ({ key }) => ({ rtmp: { server: publicUrl, key } }),
+    async rotateKey({ id, key }) {
+      publishers.get(id)?.end('the stream key was changed')
+      return { rtmp: { server: publicUrl, key } }
+    },
     async end(id) {
       publishers.get(id)?.end('the stream was ended')
-      const channel = channels.get(id)
-      if (!channel || lingering.has(id)) return
-      const timer = setTimeout(() => {
-        lingering.delete(id)
-        if (publishers.has(id)) return
-        channel.close()
-        channels.delete(id)
-      }, LINGER_MS)
-      lingering.set(id, timer)
-      await channel.end()
+      await letGo(id)
+      forget(id)
+      await recorded?.library.finish(id)
     },
     media: {
-      fetch: async (id, path) => channels.get(id)?.fetch(path),
+      async fetch(id, path) {
+        return recordingOf(path) ? recorded?.fetch(id, path) : channels.get(id)?.fetch(path)
+      },
       qualities: () => renditions,
+      recordings: recorded?.library,
     },
+    hooks: { start: async () => recorded?.library.start() },
     async close() {
       await server.close()
       for (const timer of lingering.values()) clearTimeout(timer)
-      for (const channel of channels.values()) channel.close()
+      // What the engines still hold belongs to the recordings.
+      await Promise.all([...channels.values()].map(channel => channel.end()))
+      await recorded?.library.close()
     },
+  }
+
+  /** Ends a stream's channel, which stays for viewers who are a little behind. */
+  async function letGo(id: string): Promise<void> {
+    const channel = channels.get(id)
+    if (!channel || lingering.has(id)) return
+    const timer = setTimeout(() => {
+      lingering.delete(id)
+      if (publishers.has(id)) return
+      channel.close()
+      channels.delete(id)
+    }, LINGER_MS)
+    lingering.set(id, timer)
+    await channel.end()
   }
 }
 

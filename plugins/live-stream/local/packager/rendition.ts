@@ -111,20 +111,14 @@ export class Rendition {
     const endMs = this.anchorMs + mediaEndMs
     const startMs = endMs - seconds * 1000
     const sequence = this.next++
-    this.segments.push({
-      sequence,
-      fragments: open.fragments,
-      bytes,
-      seconds,
-      startMs,
-      endMs,
-      run: this.run,
-    })
+    const { fragments } = open
+    const segment = { sequence, fragments, bytes, seconds, startMs, endMs, run: this.run }
+    this.segments.push(segment)
     this.longest = Math.max(this.longest, seconds)
     this.peakBitsPerSecond = Math.max(this.peakBitsPerSecond, (bytes * 8) / Math.max(seconds, 0.5))
     this.frameRate = this.info?.width === undefined ? undefined : open.samples / seconds
     this.trim()
-    this.options.onSegment(endMs)
+    this.options.onSegment(segment)
   }
 
   private trim(): void {
@@ -147,8 +141,8 @@ export interface RenditionOptions {
   readonly targetSeconds: number
   readonly windowSeconds: number
   readonly maxBytes: number
-  /** A segment stands; `endMs` is its wall-clock end. */
-  onSegment(endMs: number): void
+  /** A segment stands. */
+  onSegment(segment: MediaSegment): void
 }
 
 /** 2024-01-01: keeps the numbers short. They count tenths of a second, which is faster than segments come. */
