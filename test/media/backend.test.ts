@@ -2,8 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decodeVideo } from './decode.ts'
-import { type Backend, enginePids, engines, fetchFile, media, start, text } from './local.ts'
+import {
+  type Backend,
+  enginePids,
+  engines,
+  fetchFile,
+  media,
+  publishRaw,
+  start,
+  text,
+} from './local.ts'
 import type { Publisher } from './publisher.ts'
+import { client } from './rtmp-client.ts'
 
 for (const engine of await engines()) {
   const test = suite<{ publishers: Publisher[]; backend?: Backend }>(`local backend, ${engine}`)
@@ -69,7 +79,7 @@ test.after.each(async ({ publishers, backend }) => {
   await backend?.close()
 })
 
-test('the newest publisher takes over; going away is told; the end ends the playlist', async context => {
+test('the newest publisher takes over, and viewers see no more than one break; going away is told; the end ends the playlist', async context => {
   const { backend, events, until, push } = await start({ transcode: false })
   context.backend = backend
   const first = push('key-a')
@@ -78,11 +88,22 @@ test('the newest publisher takes over; going away is told; the end ends the play
   const second = push('key-a')
   context.publishers.push(second)
   assert.is.not(await first.exited, 0)
-  await until('idle')
-  await until(
-    'live',
-    events.findIndex(event => event.type === 'idle'),
+  await until('progress', events.length)
+  await sleep(2500)
+  assert.not(
+    events.some(event => event.type === 'idle'),
+    'it was live all the while',
   )
+  const taken = (await media(backend, 'source')).playlist
+  assert.is(taken.match(/#EXT-X-DISCONTINUITY\n/g)?.length, 1)
+  // What the first one sent last was written out, and the second begins with a keyframe: no more than its start is missing.
+  const times = [...taken.matchAll(/DATE-TIME:(\S+)\n#EXTINF:([\d.]+)/g)]
+  const gaps = times.slice(1).map(([, at], i) => {
+    const [, before, seconds] = times[i] ?? []
+    return Date.parse(at ?? '') - Date.parse(before ?? '') - Number(seconds) * 1000
+  })
+  assert.ok(Math.max(...gaps) < 2000, `${gaps} ms are missing`)
+
   const before = events.length
   await second.stop()
   const idle = await until('idle', before)
@@ -92,13 +113,53 @@ test('the newest publisher takes over; going away is told; the end ends the play
   assert.match(playlist, /#EXT-X-ENDLIST\n$/, JSON.stringify(events) + playlist)
 })
 
+test('another key cuts who publishes with the old one', async context => {
+  const { backend, until, push } = await start({ transcode: false })
+  context.backend = backend
+  const publisher = push('key-a')
+  context.publishers.push(publisher)
+  await publisher.publishing
+  const { rtmp } = (await backend.rotateKey?.({ id: 'a', title: '', key: 'key-b' })) ?? {}
+  assert.is(rtmp?.key, 'key-b')
+  assert.is.not(await publisher.exited, 0)
+  await until('idle')
+})
+
+test('a broadcast that lasts too long is cut, its host and its encoder hear why, and another begins after the end', async context => {
+  const { backend, events, until, push } = await start({ transcode: false, maxMinutes: 0.05 })
+  context.backend = backend
+  const one = await publishRaw(backend)
+  const sending = setInterval(() => one.media(8, 0, Buffer.from('af001210', 'hex')), 100)
+  await one.gone()
+  clearInterval(sending)
+  const why = /a broadcast may last 0.05 minutes here \(liveStream.local.maxMinutes\)/
+  assert.match(one.heard(), /NetStream.Publish.Denied/)
+  assert.match(one.heard(), why)
+  const health = await until('health')
+  assert.match((health.type === 'health' && health.problem) || '', why)
+  const again = await client(backend.rtmpPort)
+  await again.shake()
+  again.publish('key-a')
+  await again.gone()
+  assert.match(again.heard(), why)
+  await backend.end('a')
+  const before = events.length
+  context.publishers.push(push('key-a'))
+  await until('live', before)
+  const well = await until('health', before)
+  assert.is(well.type === 'health' && well.problem, undefined)
+})
+
 test('too high a bitrate is cut, with the key to change in the reason', async context => {
   const { backend, until, push } = await start({ transcode: false, maxBitrateKbps: 100 })
   context.backend = backend
   const publisher = push('key-a')
   context.publishers.push(publisher)
   const idle = await until('idle')
-  assert.match('cause' in idle ? idle.cause : '', /maxBitrateKbps/)
+  const why = /^more than 100 kbit\/s were sent: lower the bitrate .*maxBitrateKbps/
+  assert.match('cause' in idle ? idle.cause : '', why)
+  const health = await until('health')
+  assert.match((health.type === 'health' && health.problem) || '', why)
 })
 
 test.run()

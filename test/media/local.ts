@@ -96,8 +96,21 @@ export async function engines(): Promise<EngineName[]> {
   return ['node-av']
 }
 
+/** Sends what an encoder sent before, all at once; leaves as an encoder does, once `stayed` has resolved. */
+export async function replay(
+  backend: Backend,
+  tags: readonly FlvTag[],
+  stayed?: () => Promise<unknown>,
+) {
+  const one = await publishRaw(backend)
+  for (const { type, timestamp, data } of tags) if (type !== 18) one.media(type, timestamp, data)
+  await stayed?.()
+  one.command('deleteStream', 9, null, 1)
+  await one.gone()
+}
+
 /** What a real encoder sends, tag by tag. */
-export async function recordTags(seconds: number): Promise<FlvTag[]> {
+export async function recordTags(seconds: number, more: object = {}): Promise<FlvTag[]> {
   const tags: FlvTag[] = []
   const server = await rtmpServer({
     bind: '127.0.0.1',
@@ -105,7 +118,8 @@ export async function recordTags(seconds: number): Promise<FlvTag[]> {
     idleMs: 5000,
     hooks: { accept: async () => tag => void tags.push(tag), closed() {} },
   })
-  const { exited } = startPublisher({ url: `rtmp://127.0.0.1:${server.port}/live/key`, seconds })
+  const url = `rtmp://127.0.0.1:${server.port}/live/key`
+  const { exited } = startPublisher({ url, seconds, ...more })
   await exited
   await server.close()
   return tags

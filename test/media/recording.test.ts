@@ -9,7 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
 import { decodeVideo } from './decode.ts'
-import { type Backend, enginePids, fetchFile, start, text } from './local.ts'
+import { type Backend, enginePids, fetchFile, recordTags, replay, start, text } from './local.ts'
 import type { Publisher } from './publisher.ts'
 
 const test = suite<{ publishers: Publisher[]; backend?: Backend; dir: string }>('recording')
@@ -23,6 +23,10 @@ test.after.each(async ({ publishers, backend, dir }) => {
   await rm(dir, { recursive: true, force: true })
 })
 
+const [large, small] = await Promise.all([
+  recordTags(3),
+  recordTags(2, { width: 320, height: 180 }),
+])
 const recording = (dir: string) => ({
   record: true,
   recordDir: dir,
@@ -69,16 +73,14 @@ async function mp4(backend: Backend, name: string, file = 'recording.mp4'): Prom
 }
 
 test('a broadcast with a break becomes one HLS recording and one MP4, and nothing of it is missing', async context => {
-  const { backend, events, until, push } = await start(recording(context.dir))
+  const { backend, events, until } = await start(recording(context.dir))
   context.backend = backend
   let frames = 0
-  for (const seconds of [4, 3]) {
+  for (const tags of [large, large]) {
     const before = events.length
-    const publisher = push('key-a', { seconds })
-    context.publishers.push(publisher)
-    await publisher.exited
+    await replay(backend, tags)
     await until('idle', before)
-    frames += seconds * 30
+    frames += 90
   }
   assert.is(await fetchFile(backend, 'rec1700000000000/index.m3u8'), undefined)
   await backend.end('a')
@@ -118,16 +120,11 @@ test('a broadcast with a break becomes one HLS recording and one MP4, and nothin
 })
 
 test('another picture size on the way begins another MP4', async context => {
-  const { backend, events, until, push } = await start(recording(context.dir))
+  const { backend, events, until } = await start(recording(context.dir))
   context.backend = backend
-  for (const size of [
-    { width: 640, height: 360 },
-    { width: 320, height: 180 },
-  ]) {
+  for (const tags of [large, small]) {
     const before = events.length
-    const publisher = push('key-a', { seconds: 2, ...size })
-    context.publishers.push(publisher)
-    await publisher.exited
+    await replay(backend, tags)
     await until('idle', before)
   }
   await backend.end('a')
@@ -136,7 +133,7 @@ test('another picture size on the way begins another MP4', async context => {
   const sizes = []
   for (const movie of movies) sizes.push(await decodeVideo(movie))
   assert.equal(sizes, [
-    { frames: 60, width: 640, height: 360 },
+    { frames: 90, width: 640, height: 360 },
     { frames: 60, width: 320, height: 180 },
   ])
 })
@@ -156,12 +153,10 @@ test('a relay that is killed on the way leaves a recording of all that was finis
   await appendFile(index, '{"at":12345,"byt')
   await appendFile(join(dir, 'a', name, 'part-1.mp4'), 'half a segment')
 
-  const { backend, events, until, push } = await start(recording(dir))
+  const { backend, events, until } = await start(recording(dir))
   context.backend = backend
   await backend.hooks?.start?.()
-  const publisher = push('key-a', { seconds: 3 })
-  context.publishers.push(publisher)
-  await publisher.exited
+  await replay(backend, large)
   await until('idle')
   await backend.end('a')
   assert.is(await recorded(until), name, JSON.stringify(events))
@@ -177,7 +172,7 @@ test('a relay that is killed on the way leaves a recording of all that was finis
 test('what was over when the relay died is finished at the next start', async context => {
   const { dir } = context
   const first = await start(recording(dir))
-  context.publishers.push(first.push('key-a', { seconds: 3 }))
+  await replay(first.backend, large)
   await first.until('idle')
   await first.backend.close()
   const over = { about: async () => ({ paid: true, over: true }) }
@@ -191,13 +186,13 @@ test('what was over when the relay died is finished at the next start', async co
 test('of a stream that cost something at any time the recording is for the host alone', async context => {
   let paid = false
   const about = async () => ({ paid, over: false })
-  const { backend, events, until, push } = await start(recording(context.dir), 0, { about })
+  const { backend, events, until } = await start(recording(context.dir), 0, { about })
   context.backend = backend
-  context.publishers.push(push('key-a'))
-  await until('live')
-  paid = true
-  await sleep(2500)
-  paid = false
+  for (paid of [false, true, false]) {
+    const before = events.length
+    await replay(backend, large, () => until('live', before))
+    await until('idle', before)
+  }
   await backend.end('a')
   const event = await until('recording')
   assert.ok(event.type === 'recording' && event.hostOnly, JSON.stringify(events))
@@ -205,30 +200,67 @@ test('of a stream that cost something at any time the recording is for the host 
   assert.ok((await backend.media.recordings?.get('a', name))?.hostOnly)
 })
 
-test('a recording without room stops, the host hears of it, live goes on, and so does the recording once there is room', async context => {
-  const { backend, events, logged, until, push } = await start({
-    ...recording(context.dir),
-    recordQuotaMb: 0.6,
-  })
+test('a free recording is for its host alone once the host takes the announcement back', async context => {
+  const { backend, events, until } = await start(recording(context.dir))
   context.backend = backend
-  const publisher = push('key-a')
-  context.publishers.push(publisher)
-  await until('live')
-  const health = () => events.findLast(event => event.type === 'health')
-  while (!JSON.stringify(health() ?? '').includes('stopped')) await sleep(50)
-  const told = health()
-  assert.is(
-    told?.type === 'health' && told.problem,
-    'the recording has stopped (the recordings fill their 0.6 MB, liveStream.local.recordQuotaMb), the live stream goes on',
-  )
-  assert.match(logged.join(), /a recording loses media/)
-  const before = events.length
-  await until('progress', before)
-  assert.is(await Promise.race([publisher.exited, 'publishing']), 'publishing')
+  await replay(backend, small)
+  await until('idle')
   await backend.end('a')
   const name = await recorded(until)
-  const { stretches } = await watchAll(backend, name)
-  assert.ok((await decodeVideo(stretches[0] ?? Buffer.alloc(0))).frames >= 60)
+  const before = events.length
+  assert.not((await backend.media.recordings?.get('a', name))?.hostOnly)
+  await backend.media.recordings?.withdraw('a')
+  assert.ok((await backend.media.recordings?.get('a', name))?.hostOnly)
+  const event = await until('recording', before)
+  assert.ok(event.type === 'recording' && event.hostOnly)
+})
+
+test('a recording without room stops, its host hears of it, live goes on, and so does the recording once there is room', async context => {
+  const bytes = large.reduce((sum, tag) => sum + tag.data.length, 0)
+  const recordQuotaMb = (bytes * 1.5) / (1 << 20)
+  const { backend, events, logged, until } = await start({
+    ...recording(context.dir),
+    recordQuotaMb,
+  })
+  context.backend = backend
+  const broadcast = async () => {
+    const before = events.length
+    await replay(backend, large, () => until('live', before))
+    await until('idle', before)
+  }
+  const told = () => {
+    const event = events.findLast(one => one.type === 'health')
+    return (event?.type === 'health' && event.problem) || ''
+  }
+  await broadcast()
+  assert.is(told(), '')
+  await backend.end('a')
+  const first = await recorded(until)
+
+  // Its first segment has room, the second has none.
+  const before = events.length
+  await broadcast()
+  while (!told()) await sleep(20)
+  assert.match(
+    told(),
+    /^the recording has stopped \(the recordings fill their [\d.]+ MB, liveStream.local.recordQuotaMb\), the live stream goes on$/,
+  )
+  assert.match(logged.join(), /a recording loses media/)
+  await backend.media.recordings?.delete('a', first)
+  await broadcast()
+  while (!told().includes('misses')) await sleep(20)
+  assert.match(
+    told(),
+    /^the recording misses \d+ s from \d\d:\d\d:\d\d UTC on \(the recordings fill/,
+  )
+  await backend.end('a')
+  const second = await recorded(type =>
+    until(type, events.findIndex(one => one.type === 'recording' && one.url === undefined) + 1),
+  )
+  assert.ok(before > 0 && second !== first)
+  const { stretches } = await watchAll(backend, second)
+  assert.ok(stretches.length >= 2)
+  for (const stretch of stretches) assert.ok((await decodeVideo(stretch)).frames >= 30)
 })
 
 test('what was kept long enough is deleted, and the stream names it no more', async context => {
@@ -237,7 +269,7 @@ test('what was kept long enough is deleted, and the stream names it no more', as
   const clock = { now: () => now }
   const set = { ...recording(dir), recordDays: 1 }
   const first = await start(set, 0, { clock })
-  context.publishers.push(first.push('key-a', { seconds: 3 }))
+  await replay(first.backend, large)
   await first.until('idle')
   await first.backend.end('a')
   await first.until('recording')

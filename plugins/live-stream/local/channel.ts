@@ -52,8 +52,10 @@ export class Channel {
   private readonly options: ChannelOptions
   private readonly watch: Watch
   private engine: Engine | undefined
-  /** The last publisher's engine, while it writes out what it has. */
-  private draining: Engine | undefined
+  /** Engines of earlier publishers, while they write out what they have. */
+  private readonly draining = new Set<Engine>()
+  /** Resolves when the engine that was started last has ended: then it is the next one's turn. */
+  private turn: Promise<unknown> = Promise.resolve()
   /** Engines whose output was no MP4, and why. */
   private readonly broken = new WeakMap<Engine, string>()
   private cache = new GopCache()
@@ -127,7 +129,7 @@ export class Channel {
     this.unpublish('the stream was ended')
     this.over = true
     this.began = undefined
-    await this.draining?.ended
+    await this.turn
   }
 
   /** True once the broadcast has lasted as long as it may; another one begins after `end`. */
@@ -137,12 +139,12 @@ export class Channel {
 
   fetch(path: string): Playlist | Segment | undefined {
     // A playlist that says it has ended must not grow any more (RFC 8216, 6.2.1).
-    return mediaFile(this.renditions, path, this.over && !this.draining)
+    return mediaFile(this.renditions, path, this.over && this.draining.size === 0)
   }
 
   close(): void {
     this.unpublish('the media backend is closing')
-    this.draining?.kill()
+    for (const engine of this.draining) engine.kill()
   }
 
   private take(tag: FlvTag): void {
@@ -179,37 +181,52 @@ export class Channel {
     const engine = startEngine(this.options.engine, this.options.renditions, video)
     this.engine = engine
     this.watch.begin()
-    // The last publisher's media comes first.
-    if (this.draining) void this.draining.ended.then(() => this.read(engine))
-    else this.read(engine)
+    // The media of whoever was here before comes first.
+    const before = this.turn
+    this.read(engine, before)
+    const ended = before.then(() => engine.ended)
+    ended.then(cause => this.onEngineEnd(engine, this.broken.get(engine) ?? cause))
+    this.turn = ended
     engine.input.write(flvHeader(video))
     // After a crash: headers and the last keyframe's pictures, so that it need not wait for the next.
     for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
-    engine.ended.then(cause => this.onEngineEnd(engine, this.broken.get(engine) ?? cause))
   }
 
-  /** Takes what the engine makes into the renditions. */
-  private read(engine: Engine): void {
+  /** Takes what the engine makes into the renditions, once it is its turn. */
+  private read(engine: Engine, turn: Promise<unknown>): void {
     for (const [name, rendition] of this.renditions) {
-      if (this.engine === engine || this.draining === engine) rendition.begin(this.options.now())
+      // Node throws away what nobody has read when a process ends.
+      let early: Buffer[] | undefined = []
       engine.outputs.get(name)?.on('data', (bytes: Buffer) => {
-        if (this.broken.has(engine) || (this.engine !== engine && this.draining !== engine)) return
-        try {
-          rendition.push(bytes, this.options.now())
-        } catch (error) {
-          // What an engine makes of a hostile stream may be no MP4: that is this stream's trouble alone.
-          this.broken.set(engine, error instanceof Error ? error.message : String(error))
-          engine.kill()
-        }
+        if (early) early.push(bytes)
+        else this.push(engine, rendition, bytes)
+      })
+      void turn.then(() => {
+        if (this.counts(engine)) rendition.begin(this.options.now())
+        for (const bytes of early ?? []) this.push(engine, rendition, bytes)
+        early = undefined
       })
     }
   }
 
-  private onEngineEnd(engine: Engine, cause: string): void {
-    if (this.draining === engine) {
-      this.draining = undefined
-      this.finishSegments()
+  private push(engine: Engine, rendition: Rendition, bytes: Buffer): void {
+    if (this.broken.has(engine) || !this.counts(engine)) return
+    try {
+      rendition.push(bytes, this.options.now())
+    } catch (error) {
+      // What an engine makes of a hostile stream may be no MP4: that is this stream's trouble alone.
+      this.broken.set(engine, error instanceof Error ? error.message : String(error))
+      engine.kill()
     }
+  }
+
+  /** An engine that was given up makes nothing more that counts. */
+  private counts(engine: Engine): boolean {
+    return this.engine === engine || this.draining.has(engine)
+  }
+
+  private onEngineEnd(engine: Engine, cause: string): void {
+    if (this.draining.delete(engine)) this.finishSegments()
     if (this.engine !== engine) return
     this.engine = undefined
     this.finishSegments()
@@ -222,12 +239,9 @@ export class Channel {
   }
 
   private drain(engine: Engine): void {
-    // Two that take over at the same moment: what the first one's engine still holds is given up.
-    this.draining?.kill()
-    if (this.draining) this.finishSegments()
-    this.draining = engine
+    this.draining.add(engine)
     engine.input.end()
-    const late = setTimeout(() => engine.kill(), DRAIN_MS)
+    const late = setTimeout(() => engine.kill(), DRAIN_MS * this.draining.size)
     engine.ended.then(() => clearTimeout(late))
   }
 

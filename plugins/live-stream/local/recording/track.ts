@@ -19,6 +19,7 @@ export class Track {
   private readonly chunks: number[] = []
   private readonly chunkSizes: number[] = []
   private first: number | undefined
+  private firstOffset = 0
   private last: { at: number; duration: number } | undefined
   /** What is added to the decoding times of the part that is read, so that it follows the one before. */
   private move = 0
@@ -52,7 +53,10 @@ export class Track {
       // Clocks that overlap by a little at a break: decoding times may only grow.
       const fair = this.last ? Math.max(at, this.last.at + 1) : at
       if (this.last) this.durations.push(fair - this.last.at)
-      this.first ??= fair
+      if (this.first === undefined) {
+        this.first = fair
+        this.firstOffset = sample.offset
+      }
       this.last = { at: fair, duration: sample.duration }
       this.offsets.push(sample.offset)
       this.sizes.push(sample.size)
@@ -78,14 +82,15 @@ export class Track {
     if (!tkhd || !hdlr || !minf || !stsd) throw new Error('an init segment lacks a header')
     const length = (this.last?.at ?? 0) + (this.last?.duration ?? 0) - (this.first ?? 0)
     const inMovie = Math.round((length / this.timescale) * MOVIE_TIMESCALE)
+    // Nothing until the first sample is shown; from then on as it stands.
     const shownAt = Math.round(
-      (((this.first ?? 0) + this.shift) / this.timescale) * MOVIE_TIMESCALE,
+      (((this.first ?? 0) + this.firstOffset + this.shift) / this.timescale) * MOVIE_TIMESCALE,
     )
     const header = Buffer.from(tkhd.bytes)
     header.writeUInt32BE(inMovie + Math.max(0, shownAt), 28)
     const edits = [
       ...(shownAt > 0 ? [u32(shownAt, -1, 0x10000)] : []),
-      u32(inMovie, Math.max(0, -(this.first ?? 0) - this.shift), 0x10000),
+      u32(inMovie, this.firstOffset, 0x10000),
     ]
     const mdhd = fullBox('mdhd', 1, u64(0, 0), u32(this.timescale), u64(length), u32(0x55c40000))
     const kept = children(minf.bytes.subarray(8)).filter(one => one.type !== 'stbl')
