@@ -28,6 +28,8 @@ export interface MediaBackend {
    * `create`. Run twice it may give yet another key: only what it gave last counts. Absent: keys cannot be changed.
    */
   rotateKey?(stream: { id: string; title: string; key: string }): Promise<Ingest>
+  /** The host deleted the stream (after `end`): nothing of it stays, recordings and pictures included. Twice is once. */
+  forget?(id: string): Promise<void>
   /** How many watch elsewhere than through our gateway, or in all, as the provider counts; undefined where nobody counts. */
   viewership?(id: string): Promise<number | undefined>
   readonly media: MediaSource
