@@ -82,6 +82,8 @@ export type MediaEvent =
       image?: string
       hostOnly?: boolean
     }
+  /** There is a picture of what is live, at this address; it changes while the address stays. */
+  | { type: 'picture'; id: string; at: number; url: string }
   /** What is wrong with media that flows, in a sentence for the host; without one all is well again. */
   | { type: 'health'; id: string; at: number; problem?: string }
   /** What became of a restream target; `problem` is a sentence for the host, without the target's url. */
@@ -128,7 +130,7 @@ export interface Recording {
   /** What is missing in between, seconds: the publisher was away, or the disk was full. */
   readonly missingSeconds: number
   readonly bytes: number
-  /** The stream cost something while it was made, or its host took the announcement back. */
+  /** The stream cost something while it was made. */
   readonly hostOnly: boolean
   /** Its MP4 files; more than one where the encoder's settings changed on the way. */
   readonly mp4: readonly string[]
@@ -143,11 +145,12 @@ export interface Recordings {
   list(id: string): Promise<Recording[]>
   /** Takes one off the disk for good; false when there is none. */
   delete(id: string, name: string): Promise<boolean>
-  /** From now on all of the stream's recordings are for its host alone. */
-  withdraw(id: string): Promise<void>
 }
 
-/** True for a path below a recording, for example `rec1763716088123/index.m3u8`; gives the recording's name. */
+/** Where a stream's picture is below its public id; whoever may see the announcement may see it. */
+export const PICTURE_PATH = 'thumbnail.jpg'
+
+/** The recording's name of a path below one, for example `rec1763716088123` of `rec1763716088123/index.m3u8`. */
 export const recordingOf = (path: string): string | undefined => /^(rec\d{13})\//.exec(path)?.[1]
 
 /** What the gateway serves. Paths are relative to the stream: `master.m3u8`, `source/index.m3u8`, `480p/12.m4s`. */

@@ -40,6 +40,8 @@ const shape = z.object({
   keyHash: z.string().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
+  /** A picture of what is live. */
+  picture: z.string().optional(),
   /** Where the newest recording is. */
   recording: z.string().optional(),
   /** A picture of it. */
@@ -52,6 +54,7 @@ const shape = z.object({
       status: z.enum(['live', 'ended', 'deleted']),
       createdAt: z.number(),
       recording: z.string().optional(),
+      image: z.string().optional(),
     })
     .optional(),
   /** Unix ms. */

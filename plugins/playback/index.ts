@@ -5,6 +5,7 @@ import { describePrice } from '../../events/index.ts'
 import {
   MediaUnavailable,
   mediaService,
+  PICTURE_PATH,
   type Playlist,
   recordingOf,
   type Segment,
@@ -12,7 +13,7 @@ import {
 import { definePlugin } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { gate, type Refusal } from './gate.ts'
-import { isMediaPath } from './path.ts'
+import { isMediaPath, isPublicId } from './path.ts'
 import { sendFile } from './range.ts'
 import { recordingGate } from './recordings.ts'
 import { recordingsApi } from './recordings-api.ts'
@@ -64,6 +65,7 @@ export default definePlugin({
       const ticket = c.req.param('ticket') ?? ''
       const path = c.req.param('path') ?? ''
       if (!isMediaPath(path)) return refuse(c, { status: 404, error: 'there is no such file' })
+      if (path === PICTURE_PATH) return servePicture(c, ticket)
       const recording = recordingOf(path)
       if (recording !== undefined) return serveRecording(c, ticket, path, recording)
       const now = host.clock.now()
@@ -85,6 +87,16 @@ export default definePlugin({
       const refusal =
         file.endMs === undefined ? undefined : admission.until(file.endMs, host.clock.now())
       return refusal ? refuse(c, refusal) : segment(c, file)
+    }
+
+    /** The picture belongs to the announcement: whoever sees that sees this. */
+    async function servePicture(c: Context, id: string): Promise<Response> {
+      const { signal } = c.req.raw
+      const file = isPublicId(id)
+        ? await host.use(mediaService).fetch(id, PICTURE_PATH, new URLSearchParams(), signal)
+        : undefined
+      if (file?.type !== 'segment') return refuse(c, missing)
+      return segment(c, file, 'public, max-age=15')
     }
 
     /** A recording is paid by nobody and counts as nobody's live viewer. */
@@ -128,11 +140,11 @@ const playlist = (c: Context, file: Playlist): Response =>
     'Cache-Control': 'private, no-store',
   })
 
-function segment(c: Context, file: Segment): Response {
+function segment(c: Context, file: Segment, caching = immutable): Response {
   return c.body(file.body as Uint8Array<ArrayBuffer>, 200, {
     ...cors,
     'Content-Type': file.contentType,
-    'Cache-Control': immutable,
+    'Cache-Control': caching,
   })
 }
 

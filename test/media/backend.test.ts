@@ -15,6 +15,13 @@ import {
 import type { Publisher } from './publisher.ts'
 import { client } from './rtmp-client.ts'
 
+/** The stream's picture, as a player of pictures sees it. */
+async function pictureSize(backend: Backend) {
+  const file = await fetchFile(backend, 'thumbnail.jpg')
+  if (file?.type !== 'segment' || file.contentType !== 'image/jpeg') throw new Error('no picture')
+  return decodeVideo(file.body)
+}
+
 for (const engine of await engines()) {
   const test = suite<{ publishers: Publisher[]; backend?: Backend }>(`local backend, ${engine}`)
   test.before.each(context => {
@@ -46,6 +53,7 @@ for (const engine of await engines()) {
     assert.ok(Math.abs(one - two) < 700, `${one - two} ms apart`)
     assert.match(source.playlist, /#EXT-X-TARGETDURATION:2\n/)
     assert.match(source.playlist, /#EXTINF:2\.0\d\d,/)
+    assert.equal(await pictureSize(backend), { frames: 1, width: 640, height: 360 })
     assert.is(await fetchFile(backend, 'source/../../etc.m4s'), undefined)
     assert.is(await fetchFile(backend, 'source/1.m4s'), undefined)
   })
@@ -56,6 +64,7 @@ for (const engine of await engines()) {
     const publisher = push('key-a')
     context.publishers.push(publisher)
     await until('live')
+    assert.equal(await pictureSize(backend), { frames: 1, width: 640, height: 360 })
     const before = events.length
     for (const pid of enginePids()) process.kill(pid, 'SIGKILL')
     await until('error', before)

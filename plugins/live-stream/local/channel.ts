@@ -5,6 +5,7 @@ import { flvHeader, flvTag, GopCache } from './flv.ts'
 import { mediaFile } from './packager/files.ts'
 import { type MediaSegment, Rendition } from './packager/rendition.ts'
 import type { FlvTag } from './rtmp/session.ts'
+import { jpegs } from './stills.ts'
 import { Watch } from './watch.ts'
 
 export interface ChannelOptions {
@@ -13,6 +14,8 @@ export interface ChannelOptions {
   readonly renditions: readonly RenditionName[]
   readonly segmentSeconds: number
   readonly windowSeconds: number
+  /** Seconds between stills; 0 for none. */
+  readonly stillSeconds: number
   /** A publisher that sends no media for so long is given up, ms. */
   readonly idleMs: number
   /** How long a broadcast may last, from its first publisher to `end`. */
@@ -22,6 +25,8 @@ export interface ChannelOptions {
   onEvent(event: MediaEvent): void
   /** A segment of the source stands, with its init segment. */
   onSource(segment: MediaSegment, init: Uint8Array): void
+  /** There is a newer still. */
+  onPicture(picture: Uint8Array): void
   /** Nothing can be made of what this publisher sends: it should go, and hear why. */
   giveUp(cause: string): void
 }
@@ -49,6 +54,8 @@ export const tooLong = (maxMs: number): string =>
  */
 export class Channel {
   readonly renditions: Map<RenditionName, Rendition>
+  /** The newest still, a JPEG. */
+  picture: Uint8Array | undefined
   private readonly options: ChannelOptions
   private readonly watch: Watch
   private engine: Engine | undefined
@@ -142,6 +149,11 @@ export class Channel {
     return mediaFile(this.renditions, path, this.over && this.draining.size === 0)
   }
 
+  /** Nothing of what was is shown any more. */
+  forget(): void {
+    this.picture = undefined
+  }
+
   close(): void {
     this.unpublish('the media backend is closing')
     for (const engine of this.draining) engine.kill()
@@ -178,12 +190,16 @@ export class Channel {
   private spawn(): void {
     const { video } = this.cache
     this.expectsVideo = video
-    const engine = startEngine(this.options.engine, this.options.renditions, video)
+    const engine = startEngine(this.options.engine, { ...this.options, video })
     this.engine = engine
     this.watch.begin()
     // The media of whoever was here before comes first.
     const before = this.turn
     this.read(engine, before)
+    engine.stills?.on(
+      'data',
+      jpegs(picture => this.onPicture(picture)),
+    )
     const ended = before.then(() => engine.ended)
     ended.then(cause => this.onEngineEnd(engine, this.broken.get(engine) ?? cause))
     this.turn = ended
@@ -258,6 +274,11 @@ export class Channel {
     if (!this.live || this.lastEndMs <= this.toldMs) return
     this.toldMs = this.lastEndMs
     onEvent({ type: 'progress', id, at: Math.min(this.lastEndMs, this.options.now()) })
+  }
+
+  private onPicture(picture: Buffer): void {
+    this.picture = picture
+    this.options.onPicture(picture)
   }
 
   private onSegment(name: RenditionName, segment: MediaSegment): void {

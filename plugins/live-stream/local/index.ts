@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Clock, Logger } from '../../plugin.ts'
-import { type MediaBackend, type MediaEvent, recordingOf } from '../backend.ts'
+import {
+  type MediaBackend,
+  type MediaEvent,
+  PICTURE_PATH,
+  recordingOf,
+  type Segment,
+} from '../backend.ts'
 import { Channel, tooLong } from './channel.ts'
 import { codecGuard } from './codecs.ts'
 import { chooseEngine, type RenditionName } from './engine/engine.ts'
@@ -40,7 +46,7 @@ export async function createLocalBackend(
   const channels = new Map<string, Channel>()
   const publishers = new Map<string, RtmpSession>()
   const lingering = new Map<string, NodeJS.Timeout>()
-  const { tell, forget } = problems(clock, options.onEvent)
+  const { tell, forget: forgetProblems } = problems(clock, options.onEvent)
   const recorded = options.record ? await recordings({ ...options, tell }) : undefined
 
   function channelOf(id: string): Channel {
@@ -57,16 +63,37 @@ export async function createLocalBackend(
       log,
       now,
       idleMs: options.idleSeconds * 1000,
+      stillSeconds: options.thumbnails === 'none' ? 0 : options.thumbnailSeconds,
       maxMs: maxMinutes > 0 ? maxMinutes * 60_000 : Infinity,
       onEvent(event) {
         if (event.type === 'live') tell(id, 'publisher', undefined)
         onEvent(event)
       },
       onSource: (segment, init) => recorded?.library.recorder(id).add(segment, init),
+      onPicture: () =>
+        void showPicture(id).catch(error =>
+          log.error({ stream: id, error }, 'a picture was not announced'),
+        ),
       giveUp: cause => cut(id, cause),
     })
     channels.set(id, channel)
     return channel
+  }
+
+  /** A picture gives a paid stream's content away, a little: the operator decides. */
+  async function mayShow(id: string): Promise<boolean> {
+    return options.thumbnails === 'all' || !((await options.about(id))?.paid ?? true)
+  }
+
+  async function showPicture(id: string): Promise<void> {
+    const url = `${options.urlOf(id)}/${PICTURE_PATH}`
+    if (await mayShow(id)) options.onEvent({ type: 'picture', id, at: clock.now(), url })
+  }
+
+  async function pictureOf(id: string): Promise<Segment | undefined> {
+    const body = channels.get(id)?.picture
+    if (!body || !(await mayShow(id))) return undefined
+    return { type: 'segment', contentType: 'image/jpeg', body }
   }
 
   /** Drops a stream's publisher, and says why to it and to the host. */
@@ -146,11 +173,16 @@ export async function createLocalBackend(
     async end(id) {
       publishers.get(id)?.end('the stream was ended')
       await letGo(id)
-      forget(id)
-      await recorded?.library.finish(id)
+      forgetProblems(id)
+      await recorded?.library.finish(id, channels.get(id)?.picture)
+    },
+    async forget(id) {
+      channels.get(id)?.forget()
+      await recorded?.library.forget(id)
     },
     media: {
       async fetch(id, path) {
+        if (path === PICTURE_PATH) return pictureOf(id)
         return recordingOf(path) ? recorded?.fetch(id, path) : channels.get(id)?.fetch(path)
       },
       qualities: () => renditions,

@@ -22,6 +22,9 @@ export const localOptions = z.object({
   maxMinutes: z.number().min(0).default(0),
   /** A publisher that sends nothing for so long is cut. */
   idleSeconds: z.number().min(2).default(10),
+  /** Pictures of what is live, for announcements without an image: of all streams, of free ones, or none. */
+  thumbnails: z.enum(['all', 'free', 'none']).default('all'),
+  thumbnailSeconds: z.number().min(1).default(30),
   /** Record each broadcast, as it came in. */
   record: z.boolean().default(false),
   /** Where recordings lie; empty: in the folder `recordings` of `db`. */

@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { MediaFile, Playlist, Segment } from '../../backend.ts'
-import { type Finished, PICTURE_FILE } from './finished.ts'
+import { type MediaFile, PICTURE_PATH, type Playlist, type Segment } from '../../backend.ts'
+import type { Finished } from './finished.ts'
 import { type Part, partFile, type RecordedSegment } from './index-file.ts'
 
 const PIECE_BYTES = 256 << 10
@@ -12,7 +12,7 @@ export async function recordingFile(
   name: string,
 ): Promise<Playlist | Segment | MediaFile | undefined> {
   if (name === 'index.m3u8') return { type: 'playlist', text: vodPlaylist(recording.parts) }
-  if (name === PICTURE_FILE && recording.picture) return picture(recording)
+  if (name === PICTURE_PATH && recording.picture) return picture(recording)
   const movie = recording.movies.find(one => one.file === name)
   if (movie) return movieFile(recording, movie)
   const init = /^init-(\d{1,9})\.mp4$/.exec(name)
@@ -74,7 +74,7 @@ async function pieceOf(
 }
 
 async function picture({ folder }: Finished): Promise<Segment> {
-  const body = await readFile(join(folder, PICTURE_FILE))
+  const body = await readFile(join(folder, PICTURE_PATH))
   return { type: 'segment', contentType: 'image/jpeg', body }
 }
 

@@ -1,12 +1,12 @@
 import { open, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
+import { PICTURE_PATH } from '../../backend.ts'
 import { filled, type Part, type RecordingIndex, readIndex, summary } from './index-file.ts'
 import { makeMovies } from './mp4.ts'
 import { syncFolder } from './recorder.ts'
 
 const FILE = 'recording.json'
-export const PICTURE_FILE = 'thumbnail.jpg'
 
 const shape = z.object({
   /** Unix ms. */
@@ -54,7 +54,7 @@ export async function finish(
     return []
   })
   const drawn = picture
-    ? await writeFile(join(folder, PICTURE_FILE), picture, { mode: 0o600 }).then(
+    ? await writeFile(join(folder, PICTURE_PATH), picture, { mode: 0o600 }).then(
         () => true,
         () => false,
       )
@@ -93,18 +93,8 @@ async function save(folder: string, saved: Saved): Promise<void> {
 
 /** Reads a finished recording; undefined for one that is not (yet). */
 export async function readFinished(folder: string): Promise<Finished | undefined> {
-  const saved = await readSaved(folder)
-  if (!saved) return undefined
-  return { ...saved, name: basename(folder), folder, parts: filled(await readIndex(folder)) }
-}
-
-async function readSaved(folder: string): Promise<Saved | undefined> {
   const text = await readFile(join(folder, FILE), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : shape.parse(JSON.parse(text))
-}
-
-/** From now on it is for its host alone. */
-export async function keepPrivate(folder: string): Promise<void> {
-  const saved = await readSaved(folder)
-  if (saved) await save(folder, { ...saved, hostOnly: true })
+  if (text === undefined) return undefined
+  const saved = shape.parse(JSON.parse(text))
+  return { ...saved, name: basename(folder), folder, parts: filled(await readIndex(folder)) }
 }

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import type { Clock, Logger } from '../../../plugin.ts'
-import { type MediaEvent, recordingOf } from '../../backend.ts'
+import { type MediaEvent, PICTURE_PATH, recordingOf } from '../../backend.ts'
 import type { LocalOptions } from '../options.ts'
 import { recordingFile } from './files.ts'
-import { PICTURE_FILE } from './finished.ts'
 import { Library } from './library.ts'
 
 /** The recordings of the local backend: made, kept and served. */
@@ -31,7 +30,7 @@ export async function recordings(
       if (!recording) return onEvent(event)
       const { name, hostOnly, picture } = recording
       const url = `${urlOf(id)}/${name}/index.m3u8`
-      const image = picture ? `${urlOf(id)}/${name}/${PICTURE_FILE}` : undefined
+      const image = picture ? `${urlOf(id)}/${name}/${PICTURE_PATH}` : undefined
       onEvent({ ...event, url, image, hostOnly })
     },
   })

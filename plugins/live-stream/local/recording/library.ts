@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Logger } from '../../../plugin.ts'
 import type { Recording } from '../../backend.ts'
-import { type Finished, finish, keepPrivate, readFinished } from './finished.ts'
+import { type Finished, finish, readFinished } from './finished.ts'
 import { readIndex } from './index-file.ts'
 import { Recorder } from './recorder.ts'
 
@@ -159,15 +159,14 @@ export class Library {
     this.options.onRecording(id, newest && (await this.get(id, newest.name)))
   }
 
-  /** The stream's recordings, finished or not, are for its host alone from now on. */
-  async withdraw(id: string): Promise<void> {
-    for (const { name } of await this.list(id)) {
-      const found = await this.get(id, name)
-      if (!found || found.hostOnly) continue
-      await keepPrivate(found.folder)
-      this.known.delete(found.folder)
-    }
-    await this.announce(id)
+  /** Takes all recordings of a stream off the disk, also one that is under way. */
+  async forget(id: string): Promise<void> {
+    if (!STREAM.test(id)) return
+    const recorder = this.recorders.get(id)
+    this.recorders.delete(id)
+    await recorder?.close()
+    for (const { name } of await this.list(id)) await this.delete(id, name)
+    await rm(join(this.options.folder, id), { recursive: true, force: true })
   }
 
   /** Waits until all that came is on disk. What is not finished is gone on with at the next start. */
