@@ -81,7 +81,7 @@ export async function media(backend: Backend, rendition: string) {
 }
 
 /** An accepted publisher whose every tag the test writes itself. */
-export async function publishRaw(backend: Backend, key = 'key-a') {
+export async function publishRaw(backend: Pick<Backend, 'rtmpPort'>, key = 'key-a') {
   const one = await client(backend.rtmpPort)
   await one.shake()
   one.publish(key)
@@ -98,11 +98,12 @@ export async function engines(): Promise<EngineName[]> {
 
 /** Sends what an encoder sent before, all at once; leaves as an encoder does, once `stayed` has resolved. */
 export async function replay(
-  backend: Backend,
+  backend: Pick<Backend, 'rtmpPort'>,
   tags: readonly FlvTag[],
   stayed?: () => Promise<unknown>,
+  key?: string,
 ) {
-  const one = await publishRaw(backend)
+  const one = await publishRaw(backend, key)
   for (const { type, timestamp, data } of tags) if (type !== 18) one.media(type, timestamp, data)
   await stayed?.()
   one.command('deleteStream', 9, null, 1)

@@ -38,7 +38,18 @@ function stillsTo(fd: number, seconds: number): string[] {
   const select = `eq(pict_type\\,I)*(isnan(prev_selected_t)+gte(t-prev_selected_t\\,${seconds}))`
   return [
     ...['-map', '0:v:0', '-vf', `select=${select},scale='min(${STILL_WIDTH},iw)':-2`],
-    ...['-fps_mode', 'vfr', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5'],
+    ...[
+      '-fps_mode',
+      'passthrough',
+      '-c:v',
+      'mjpeg',
+      '-threads',
+      '1',
+      '-pix_fmt',
+      'yuvj420p',
+      '-q:v',
+      '5',
+    ],
     ...['-f', 'image2pipe', '-flush_packets', '1', `pipe:${fd}`],
   ]
 }
