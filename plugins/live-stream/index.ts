@@ -78,6 +78,7 @@ function makeBackend(
     clock: host.clock,
     log: host.log,
     dataDir: host.dataDir,
+    innerTargets: false,
     urlOf: id => `${host.urls().http}/p/${id}`,
     async about(id) {
       const found = await streamIds.get(host.store, id)

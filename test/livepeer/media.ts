@@ -42,6 +42,7 @@ export async function providerMedia(options: {
     clock: { now: Date.now },
     log: silent,
     dataDir: '',
+    innerTargets: false,
     urlOf: id => id,
     about: async () => undefined,
     publishers: {

@@ -30,6 +30,7 @@ export async function start(
     ...localOptions.parse({ rtmpPort: 0, ...set }),
     clock: { now: Date.now },
     dataDir: join(tmpdir(), 'sluice-no-recordings'),
+    innerTargets: false,
     urlOf: id => `http://relay/p/${id}`,
     about: async () => ({ paid: false, over: false }),
     log: { debug: note, info: note, warn: note, error: note },

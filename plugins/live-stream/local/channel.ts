@@ -149,6 +149,11 @@ export class Channel {
     return mediaFile(this.renditions, path, this.over && this.draining.size === 0)
   }
 
+  /** What whoever takes over this publisher's media now must have first: headers, and all since the last keyframe. */
+  catchUp(): FlvTag[] {
+    return this.cache.tags()
+  }
+
   /** Nothing of what was is shown any more. */
   forget(): void {
     this.picture = undefined

@@ -14,9 +14,10 @@ import { chooseEngine, type RenditionName } from './engine/engine.ts'
 import type { LocalOptions } from './options.ts'
 import { problems } from './problems.ts'
 import { recordings } from './recording/index.ts'
+import { restreams } from './restream/index.ts'
 import { bitrateGuard } from './rtmp/bitrate.ts'
 import { rtmpServer } from './rtmp/server.ts'
-import type { RtmpSession } from './rtmp/session.ts'
+import type { FlvTag, RtmpSession } from './rtmp/session.ts'
 
 /** RTMP's registered port. */
 const RTMP_PORT = 1935
@@ -34,6 +35,8 @@ export async function createLocalBackend(
     publishers: { find(keyHash: string): Promise<{ id: string } | undefined> }
     /** What the relay knows of a stream now; undefined when it knows none of that id. */
     about(id: string): Promise<{ paid: boolean; over: boolean } | undefined>
+    /** May streams be sent on to addresses inside this machine and its network? */
+    innerTargets: boolean
     /** Where a stream's files are, for everybody who may see them. */
     urlOf(id: string): string
     onEvent(event: MediaEvent): void
@@ -47,6 +50,7 @@ export async function createLocalBackend(
   const publishers = new Map<string, RtmpSession>()
   const lingering = new Map<string, NodeJS.Timeout>()
   const { tell, forget: forgetProblems } = problems(clock, options.onEvent)
+  const sentOn = restreams(options)
   const recorded = options.record ? await recordings({ ...options, tell }) : undefined
 
   function channelOf(id: string): Channel {
@@ -121,7 +125,13 @@ export async function createLocalBackend(
     clearTimeout(lingering.get(id))
     lingering.delete(id)
     log.info({ stream: id, from: session.remote, engine }, 'publishing')
-    const take = codecGuard(channel.publish(), cause => cut(id, cause))
+    const publish = channel.publish()
+    sentOn.begin(id, () => channel.catchUp())
+    const feed = (tag: FlvTag) => {
+      publish(tag)
+      sentOn.take(id, tag)
+    }
+    const take = codecGuard(feed, cause => cut(id, cause))
     const { maxBitrateKbps: most } = options
     return bitrateGuard(take, most, () =>
       cut(
@@ -136,6 +146,7 @@ export async function createLocalBackend(
       if (current !== session) continue
       publishers.delete(id)
       log.info({ stream: id, cause }, 'publisher gone')
+      sentOn.rest(id)
       channels.get(id)?.unpublish(cause)
       return
     }
@@ -170,6 +181,9 @@ export async function createLocalBackend(
       publishers.get(id)?.end('the stream key was changed')
       return { rtmp: { server: publicUrl, key } }
     },
+    async restream(id, targets) {
+      sentOn.set(id, targets)
+    },
     async end(id) {
       publishers.get(id)?.end('the stream was ended')
       await letGo(id)
@@ -177,6 +191,7 @@ export async function createLocalBackend(
       await recorded?.library.finish(id, channels.get(id)?.picture)
     },
     async forget(id) {
+      sentOn.set(id, [])
       channels.get(id)?.forget()
       await recorded?.library.forget(id)
     },
@@ -191,6 +206,7 @@ export async function createLocalBackend(
     hooks: { start: async () => recorded?.library.start() },
     async close() {
       await server.close()
+      sentOn.close()
       for (const timer of lingering.values()) clearTimeout(timer)
       // What the engines still hold belongs to the recordings.
       await Promise.all([...channels.values()].map(channel => channel.end()))
