@@ -112,7 +112,7 @@ test('a free stream’s recording is announced with a picture, plays for everybo
   // 3. What is not there is not there.
   for (const path of [
     'rec1700000000000/index.m3u8',
-    url.split('/').at(-2) + '/999.m4s',
+    `${url.split('/').at(-2)}/999.m4s`,
     'recording.json',
   ])
     assert.is((await fetch(`${relay.http}/p/${id}/${path}`)).status, 404, path)

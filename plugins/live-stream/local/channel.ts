@@ -1,6 +1,12 @@
 import type { Logger } from '../../plugin.ts'
 import type { MediaEvent, Playlist, Segment } from '../backend.ts'
-import { type Engine, type EngineName, type RenditionName, startEngine } from './engine/engine.ts'
+import {
+  type Engine,
+  type EngineName,
+  RENDITION_HEIGHT,
+  type RenditionName,
+  startEngine,
+} from './engine/engine.ts'
 import { flvHeader, flvTag, GopCache } from './flv.ts'
 import { mediaFile } from './packager/files.ts'
 import { type MediaSegment, Rendition } from './packager/rendition.ts'
@@ -14,6 +20,8 @@ export interface ChannelOptions {
   readonly renditions: readonly RenditionName[]
   readonly segmentSeconds: number
   readonly windowSeconds: number
+  /** Memory for one rendition now. */
+  maxBytes(): number
   /** Seconds between stills; 0 for none. */
   readonly stillSeconds: number
   /** A publisher that sends no media for so long is given up, ms. */
@@ -31,7 +39,6 @@ export interface ChannelOptions {
   giveUp(cause: string): void
 }
 
-const MAX_RENDITION_BYTES = 192 << 20
 /** An engine this far behind is stuck. */
 const MAX_UNREAD_BYTES = 32 << 20
 const TICK_MS = 1000
@@ -41,8 +48,9 @@ const OTHERS_WAIT_MS = 1500
 const RESPAWN_MS = 300
 /** Engines that die one after the other without a segment die of their input. */
 const MAX_DEATHS = 5
-/** For an engine to write out what it has. */
+/** An engine that is to end and writes nothing for so long hangs; one that has not begun yet may be slow to start. */
 const DRAIN_MS = 5000
+const START_MS = 20_000
 
 /** Why a broadcast goes on no longer. */
 export const tooLong = (maxMs: number): string =>
@@ -54,13 +62,17 @@ export const tooLong = (maxMs: number): string =>
  */
 export class Channel {
   readonly renditions: Map<RenditionName, Rendition>
+  /** The renditions that this publisher's media is made into. */
+  qualities: readonly RenditionName[]
   /** The newest still, a JPEG. */
   picture: Uint8Array | undefined
   private readonly options: ChannelOptions
   private readonly watch: Watch
   private engine: Engine | undefined
-  /** Engines of earlier publishers, while they write out what they have. */
-  private readonly draining = new Set<Engine>()
+  /** Engines of earlier publishers, while they write out what they have, with what ends those that hang. */
+  private readonly draining = new Map<Engine, NodeJS.Timeout>()
+  /** Engines that have written something. */
+  private readonly spoke = new WeakSet<Engine>()
   /** Resolves when the engine that was started last has ended: then it is the next one's turn. */
   private turn: Promise<unknown> = Promise.resolve()
   /** Engines whose output was no MP4, and why. */
@@ -84,15 +96,13 @@ export class Channel {
 
   constructor(options: ChannelOptions) {
     this.options = options
+    this.qualities = options.renditions
     this.watch = new Watch(options.idleMs)
-    const { segmentSeconds: targetSeconds, windowSeconds } = options
+    const { segmentSeconds: targetSeconds, windowSeconds, maxBytes } = options
     this.renditions = new Map(
       options.renditions.map(name => {
         const onSegment = (segment: MediaSegment) => this.onSegment(name, segment)
-        return [
-          name,
-          new Rendition({ targetSeconds, windowSeconds, maxBytes: MAX_RENDITION_BYTES, onSegment }),
-        ]
+        return [name, new Rendition({ targetSeconds, windowSeconds, maxBytes, onSegment })]
       }),
     )
   }
@@ -161,7 +171,7 @@ export class Channel {
 
   close(): void {
     this.unpublish('the media backend is closing')
-    for (const engine of this.draining) engine.kill()
+    for (const engine of this.draining.keys()) engine.kill()
   }
 
   private take(tag: FlvTag): void {
@@ -195,7 +205,9 @@ export class Channel {
   private spawn(): void {
     const { video } = this.cache
     this.expectsVideo = video
-    const engine = startEngine(this.options.engine, { ...this.options, video })
+    const renditions = this.options.renditions.filter(name => this.isWorth(name))
+    this.qualities = renditions
+    const engine = startEngine(this.options.engine, { ...this.options, renditions, video })
     this.engine = engine
     this.watch.begin()
     // The media of whoever was here before comes first.
@@ -213,17 +225,28 @@ export class Channel {
     for (const tag of this.cache.tags()) engine.input.write(flvTag(tag))
   }
 
+  /** A rendition smaller than the source; where its size is not known, the engine leaves it as it is. */
+  private isWorth(name: RenditionName): boolean {
+    const { height } = this.cache
+    return name === 'source' || height === undefined || height > RENDITION_HEIGHT[name]
+  }
+
   /** Takes what the engine makes into the renditions, once it is its turn. */
   private read(engine: Engine, turn: Promise<unknown>): void {
     for (const [name, rendition] of this.renditions) {
       // Node throws away what nobody has read when a process ends.
       let early: Buffer[] | undefined = []
       engine.outputs.get(name)?.on('data', (bytes: Buffer) => {
+        this.spoke.add(engine)
+        this.draining.get(engine)?.refresh()
         if (early) early.push(bytes)
         else this.push(engine, rendition, bytes)
       })
       void turn.then(() => {
-        if (this.counts(engine)) rendition.begin(this.options.now())
+        const made = engine.outputs.has(name)
+        if (this.counts(engine) && made) rendition.begin(this.options.now())
+        // What an earlier publisher had and this one has not: players would wait for more of it.
+        if (this.counts(engine) && !made) rendition.clear()
         for (const bytes of early ?? []) this.push(engine, rendition, bytes)
         early = undefined
       })
@@ -260,9 +283,14 @@ export class Channel {
   }
 
   private drain(engine: Engine): void {
-    this.draining.add(engine)
     engine.input.end()
-    const late = setTimeout(() => engine.kill(), DRAIN_MS * this.draining.size)
+    const patience = this.spoke.has(engine) ? DRAIN_MS : START_MS
+    const late = setTimeout(() => {
+      const { id: stream, log } = this.options
+      log.error({ stream }, 'a media engine hung at the end, its last media is lost')
+      engine.kill()
+    }, patience)
+    this.draining.set(engine, late)
     engine.ended.then(() => clearTimeout(late))
   }
 
@@ -295,7 +323,7 @@ export class Channel {
     this.watch.sawSegment()
     if (this.live) return
     // Players read the master playlist once: let the other renditions be in it.
-    const all = [...this.renditions.values()].every(rendition => rendition.segments.length > 0)
+    const all = this.qualities.every(one => this.renditions.get(one)?.segments.length)
     if (all) this.goLive()
     else this.liveSoon ??= setTimeout(() => this.goLive(), OTHERS_WAIT_MS)
   }

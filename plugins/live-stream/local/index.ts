@@ -21,6 +21,8 @@ import type { FlvTag, RtmpSession } from './rtmp/session.ts'
 
 /** RTMP's registered port. */
 const RTMP_PORT = 1935
+const MIB = 1 << 20
+const MAX_RENDITION_BYTES = 192 * MIB
 /** How long ended media stays for viewers who are a little behind. */
 const LINGER_MS = 30_000
 
@@ -67,6 +69,11 @@ export async function createLocalBackend(
       log,
       now,
       idleMs: options.idleSeconds * 1000,
+      maxBytes: () =>
+        Math.min(
+          MAX_RENDITION_BYTES,
+          (options.maxMemoryMb * MIB) / (channels.size * renditions.length),
+        ),
       stillSeconds: options.thumbnails === 'none' ? 0 : options.thumbnailSeconds,
       maxMs: maxMinutes > 0 ? maxMinutes * 60_000 : Infinity,
       onEvent(event) {
@@ -200,7 +207,7 @@ export async function createLocalBackend(
         if (path === PICTURE_PATH) return pictureOf(id)
         return recordingOf(path) ? recorded?.fetch(id, path) : channels.get(id)?.fetch(path)
       },
-      qualities: () => renditions,
+      qualities: id => channels.get(id)?.qualities ?? renditions,
       recordings: recorded?.library,
     },
     hooks: { start: async () => recorded?.library.start() },

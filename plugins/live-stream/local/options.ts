@@ -15,6 +15,8 @@ export const localOptions = z.object({
   segmentSeconds: z.number().min(1).max(10).default(2),
   /** How far back a viewer may go, seconds. */
   windowSeconds: z.number().min(10).max(3600).default(60),
+  /** Memory for the windows of all streams together, MB; shared out among them. Three segments each are always kept. */
+  maxMemoryMb: z.int().min(64).max(65_536).default(2048),
   maxPublishers: z.int().min(1).default(50),
   /** A publisher that sends more for ten seconds is cut. */
   maxBitrateKbps: z.int().min(100).default(20_000),

@@ -6,6 +6,8 @@ import { ffmpegArguments, findFfmpeg } from './ffmpeg.ts'
 
 export type EngineName = 'node-av' | 'ffmpeg'
 export type RenditionName = 'source' | '480p'
+/** Heights of what is transcoded, pixels. */
+export const RENDITION_HEIGHT = { '480p': 480 } as const
 
 /** What an engine is to make. */
 export interface Task {

@@ -64,6 +64,13 @@ export class Rendition {
     this.anchorMs = undefined
   }
 
+  /** Nothing more is made of it. */
+  clear(): void {
+    this.open = undefined
+    this.segments.length = 0
+    this.inits.clear()
+  }
+
   push(bytes: Buffer, nowMs: number): void {
     for (const box of this.reader.push(bytes)) {
       if (box.type === 'ftyp') this.ftyp = box.bytes
@@ -122,7 +129,8 @@ export class Rendition {
   }
 
   private trim(): void {
-    const { windowSeconds, maxBytes } = this.options
+    const { windowSeconds } = this.options
+    const maxBytes = this.options.maxBytes()
     let seconds = this.segments.reduce((sum, segment) => sum + segment.seconds, 0)
     let bytes = this.segments.reduce((sum, segment) => sum + segment.bytes, 0)
     while (this.segments.length > 3 && (seconds > windowSeconds || bytes > maxBytes)) {
@@ -140,7 +148,8 @@ export class Rendition {
 export interface RenditionOptions {
   readonly targetSeconds: number
   readonly windowSeconds: number
-  readonly maxBytes: number
+  /** How much it may hold now. */
+  maxBytes(): number
   /** A segment stands. */
   onSegment(segment: MediaSegment): void
 }
