@@ -23,7 +23,8 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
   const { status, ours } = stream.announcement
   if (stream.status === 'live') {
     if (status === 'live' && ours) return exists ? 'deleted' : undefined
-    return now === 'live' ? undefined : 'live'
+    const shown = stream.companion?.image === ownImage(stream)
+    return now === 'live' && shown ? undefined : 'live'
   }
   if (stream.status === 'ended') {
     // Only we can say where the recording is: a host cannot know.
@@ -31,7 +32,7 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
     if (recording !== undefined)
       return stream.companion?.recording === recording && now === 'ended' ? undefined : 'ended'
     if (status === 'ended') return exists ? 'deleted' : undefined
-    return now === 'ended' ? undefined : 'ended'
+    return now === 'ended' && stream.companion?.recording === undefined ? undefined : 'ended'
   }
   if (stream.status === 'planned' && exists) return 'deleted'
   return undefined
@@ -39,7 +40,14 @@ export function neededCompanion(stream: LiveStream): CompanionStatus | undefined
 
 /** The address of a free stream's recording. That of a paid one is not for everybody. */
 export const publicRecording = (stream: LiveStream): string | undefined =>
-  isPaid(stream) ? undefined : stream.recording
+  isPaid(stream) || stream.recordingHostOnly ? undefined : stream.recording
+
+/** Our picture of it, for a host that gave none. */
+export function ownImage(stream: LiveStream): string | undefined {
+  if (stream.image !== '') return undefined
+  if (stream.status !== 'ended') return stream.picture
+  return publicRecording(stream) && stream.recordingImage
+}
 
 /** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
 export function companionTemplate(
@@ -66,6 +74,7 @@ export function companionTemplate(
   const ends = stream.endedAt === undefined ? [] : [['ends', seconds(stream.endedAt)]]
   const url = status === 'ended' ? publicRecording(stream) : undefined
   const recording = url === undefined ? [] : [['recording', url]]
+  const image = ownImage(stream)
   const since = stream.liveSince === undefined ? [] : [['starts', seconds(stream.liveSince)]]
   return {
     kind: kinds.LiveStream,
@@ -74,7 +83,10 @@ export function companionTemplate(
       ['d', stream.id],
       ['a', stream.address],
       ['p', stream.host, '', 'Host'],
-      ...copied.filter(tag => tag[0] !== 'starts' || since.length === 0),
+      ...copied.filter(tag =>
+        tag[0] === 'starts' ? since.length === 0 : tag[0] !== 'image' || !image,
+      ),
+      ...(image === undefined ? [] : [['image', image]]),
       ['status', status],
       ...since,
       ...ends,

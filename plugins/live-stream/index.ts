@@ -1,5 +1,5 @@
 import { Gauge } from 'prom-client'
-import { kinds } from '../../events/index.ts'
+import { isPaid, kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
 import { type MediaBackend, mediaService } from './backend.ts'
@@ -8,7 +8,7 @@ import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
 import { type Reactions, reactions, resumeStreams } from './reactions.ts'
-import { streamKeys, streams } from './stream.ts'
+import { streamIds, streamKeys, streams } from './stream.ts'
 
 /**
  * Turns announcements (30311) into media streams: asks the backend for a stream, sends the host its ingest
@@ -79,6 +79,14 @@ function makeBackend(
     ...options.local,
     clock: host.clock,
     log: host.log,
+    dataDir: host.dataDir,
+    innerTargets: false,
+    urlOf: id => `${host.urls().http}/p/${id}`,
+    async about(id) {
+      const found = await streamIds.get(host.store, id)
+      const stream = found && (await streams.get(host.store, found.address))
+      return stream && { paid: isPaid(stream), over: stream.status === 'ended' }
+    },
     publishers: {
       async find(keyHash) {
         const key = await streamKeys.get(host.store, keyHash)

@@ -37,7 +37,7 @@ export function announced(
 /** Media flows from `at` (unix ms): the clock runs. Twice is the same as once. */
 export function wentLive(stream: LiveStream, at: number): LiveStream {
   if (stream.liveSince !== undefined) return stream
-  const { endedAt: _, recording: __, ...rest } = stream
+  const { endedAt: _, ...rest } = recorded(stream, {})
   return { ...rest, status: 'live', liveSince: at, seenAt: at }
 }
 
@@ -64,9 +64,15 @@ export function ended(stream: LiveStream, at: number): LiveStream {
   return { ...stopped(stream, stream.seenAt ?? at), status: 'ended', endedAt: at }
 }
 
-/** What was live can be watched again at `url`. */
-export const recorded = (stream: LiveStream, url: string): LiveStream =>
-  stream.recording === url ? stream : { ...stream, recording: url }
+/** What was live can be watched again at `url`, or without one no more. */
+export function recorded(
+  stream: LiveStream,
+  { url, image, hostOnly }: { url?: string; image?: string; hostOnly?: boolean },
+): LiveStream {
+  const { recording: _, recordingImage: __, recordingHostOnly: ___, ...rest } = stream
+  if (url === undefined) return rest
+  return { ...rest, recording: url, recordingImage: image, recordingHostOnly: hostOnly }
+}
 
 /** May a publisher with this stream's key push media now? Not once the host itself has ended it. */
 export const acceptsMedia = (stream: LiveStream): boolean => stream.announcement.status !== 'ended'

@@ -1,7 +1,13 @@
 import { type Ingest, kinds, type NostrEvent, tagsNamed } from '../../events/index.ts'
 import type { Host, Tx } from '../plugin.ts'
 import { type MediaBackend, type MediaEvent, MediaUnavailable } from './backend.ts'
-import { companionTemplate, neededCompanion, publicRecording, publicUrl } from './companion.ts'
+import {
+  companionTemplate,
+  neededCompanion,
+  ownImage,
+  publicRecording,
+  publicUrl,
+} from './companion.ts'
 import { currentGrant, hashKey, newStreamKey, tellHost } from './host-grant.ts'
 import { acceptsMedia, ended, recorded, sawMedia, stopped, wentLive } from './lifecycle.ts'
 import type { LiveStreamOptions } from './options.ts'
@@ -87,7 +93,10 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     const template = companionTemplate(stream, announcement, status, host.self, http, createdAt)
     await tx.putEvent(host.sign(template))
     const recording = status === 'ended' ? publicRecording(stream) : undefined
-    await streams.put(tx, address, { ...stream, companion: { status, createdAt, recording } })
+    await streams.put(tx, address, {
+      ...stream,
+      companion: { status, createdAt, recording, image: ownImage(stream) },
+    })
     log.info({ stream: address, status }, 'companion announcement published')
   }
 
@@ -157,10 +166,17 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
     if (!before) return
     const { address } = before
     if (event.type === 'recording') {
-      await streams.put(tx, address, recorded(before, event.url))
+      await streams.put(tx, address, recorded(before, event))
       return tx.enqueue({ name: 'companion', key: address })
     }
+    if (event.type === 'picture') {
+      if (before.picture === event.url) return
+      await streams.put(tx, address, { ...before, picture: event.url })
+      const runAt = clock.now() + options.companionWaitMs
+      return tx.enqueue({ name: 'companion', key: address, runAt })
+    }
     if (event.type === 'health') return advise(tx, before, event.problem)
+    if (event.type === 'restream') return
     if (!acceptsMedia(before)) {
       const flows = event.type === 'live' || event.type === 'progress'
       return flows ? tx.enqueue({ name: 'end', key: address }) : undefined
@@ -181,7 +197,7 @@ export function reactions(host: Host, options: LiveStreamOptions, backend: Media
 
 function moved(
   stream: LiveStream,
-  event: Exclude<MediaEvent, { type: 'recording' | 'health' }>,
+  event: Exclude<MediaEvent, { type: 'recording' | 'picture' | 'health' | 'restream' }>,
 ): LiveStream {
   switch (event.type) {
     case 'live':

@@ -40,14 +40,21 @@ const shape = z.object({
   keyHash: z.string().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
+  /** A picture of what is live. */
+  picture: z.string().optional(),
   /** Where the newest recording is. */
   recording: z.string().optional(),
+  /** A picture of it. */
+  recordingImage: z.string().optional(),
+  /** It is for the host alone. */
+  recordingHostOnly: z.boolean().optional(),
   /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
   companion: z
     .object({
       status: z.enum(['live', 'ended', 'deleted']),
       createdAt: z.number(),
       recording: z.string().optional(),
+      image: z.string().optional(),
     })
     .optional(),
   /** Unix ms. */
