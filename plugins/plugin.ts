@@ -125,7 +125,8 @@ export interface Hooks {
   /**
    * Owns storing this kind: called after all policies accepted, instead of the relay's own storing. One
    * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences. `'store'` leaves
-   * one that has none to the relay, which is cheaper.
+   * one that has none to the relay, which is cheaper. An ephemeral kind goes to nobody else then; beside strfry, which
+   * would show it to all, it is refused.
    */
   handles?: Readonly<
     Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision> | 'store'>
@@ -216,6 +217,11 @@ export interface Plugin<O = unknown> {
    * plugin only decides, setup is not called then. Asked before those that setup gives.
    */
   policies?(host: Host, options: O): Awaitable<readonly Policy[]>
+  /**
+   * False for what cannot be there twice (a port, a device): while the old one still works the new one could not be set
+   * up. It goes on when the others are loaded anew, and what changes about it needs a restart.
+   */
+  readonly reloads?: boolean
   setup(host: Host, options: O): Hooks | Promise<Hooks>
 }
 

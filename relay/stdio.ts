@@ -55,15 +55,16 @@ const host = pluginHost({
   telemetry: telemetry({ log, metrics: new Registry() }),
   dataDir: config.db,
   urls: () => companionUrls(loaded),
-  loaded,
   admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
   broadcast: () => undefined,
 })
 
 // 3. The policies, in their order. Our own key's events come from the companion, and pass as they do in our relay.
 const policies: Policy[] = []
+const services = new Map()
 const names = positionals.length > 0 ? positionals : config.plugins
-for (const name of names) policies.push(...(await host.decide(await importPlugin(name))))
+for (const name of names)
+  policies.push(...(await host.decide(await importPlugin(name), loaded, services)))
 const verdicts = judge(policies, { deadlineMs: POLICY_DEADLINE_MS, log })
 
 // 4. Answer until strfry closes our stdin.

@@ -76,8 +76,20 @@ export type MediaEvent =
   /** The publisher is gone or the engine died and is not back yet. */
   | { type: 'idle'; id: string; at: number; cause: string }
   | { type: 'error'; id: string; at: number; cause: string }
-  /** What was live can be watched again, at this address. */
-  | { type: 'recording'; id: string; at: number; url: string }
+  /**
+   * What was live can be watched again, at this address; without one it is gone. `image`: a picture of it. `hostOnly`: it is
+   * not for everybody, so nobody else hears of it.
+   */
+  | {
+      type: 'recording'
+      id: string
+      at: number
+      url?: string
+      image?: string
+      hostOnly?: boolean
+    }
+  /** There is a picture of what is live, at this address; it changes while the address stays. */
+  | { type: 'picture'; id: string; at: number; url: string }
   /** What is wrong with media that flows, in a sentence for the host; without one all is well again. */
   | { type: 'health'; id: string; at: number; problem?: string }
   /** What became of a restream target; `problem` is a sentence for the host, without the target's url. */
@@ -105,6 +117,48 @@ export interface Segment {
   readonly endMs?: number
 }
 
+/** A file that is served in pieces (HTTP ranges). */
+export interface MediaFile {
+  readonly type: 'file'
+  readonly contentType: string
+  readonly size: number
+  /** The bytes from `from` to before `to`. */
+  read(from: number, to: number): AsyncIterable<Uint8Array>
+}
+
+/** A finished recording; its files are `<name>/index.m3u8` and `<name>/recording.mp4` below its stream. */
+export interface Recording {
+  readonly name: string
+  /** Unix ms. */
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly seconds: number
+  /** What is missing in between, seconds: the publisher was away, or the disk was full. */
+  readonly missingSeconds: number
+  readonly bytes: number
+  /** The stream cost something while it was made. */
+  readonly hostOnly: boolean
+  /** Its MP4 files; more than one where the encoder's settings changed on the way. */
+  readonly mp4: readonly string[]
+  /** Unix ms at which it is deleted; absent: it is kept. */
+  readonly expiresAt?: number
+}
+
+export interface Recordings {
+  /** Whose the recording of that name is; undefined where there is none. */
+  get(id: string, name: string): Promise<{ readonly hostOnly: boolean } | undefined>
+  /** A stream's finished recordings, newest first. */
+  list(id: string): Promise<Recording[]>
+  /** Takes one off the disk for good; false when there is none. */
+  delete(id: string, name: string): Promise<boolean>
+}
+
+/** Where a stream's picture is below its public id; whoever may see the announcement may see it. */
+export const PICTURE_PATH = 'thumbnail.jpg'
+
+/** The recording's name of a path below one, for example `rec1763716088123` of `rec1763716088123/index.m3u8`. */
+export const recordingOf = (path: string): string | undefined => /^(rec\d{13})\//.exec(path)?.[1]
+
 /** What the gateway serves. Paths are relative to the stream: `master.m3u8`, `source/index.m3u8`, `480p/12.m4s`. */
 export interface MediaSource {
   /** `query` carries LL-HLS delivery directives; undefined means that there is no such file (404). */
@@ -113,9 +167,11 @@ export interface MediaSource {
     path: string,
     query: URLSearchParams,
     signal: AbortSignal,
-  ): Promise<Playlist | Segment | undefined>
+  ): Promise<Playlist | Segment | MediaFile | undefined>
   /** Names of the stream's renditions, best first, for example `['source', '480p']`. */
   qualities(id: string): readonly string[]
+  /** What was recorded on this machine; absent: it records nothing here. */
+  readonly recordings?: Recordings
 }
 
 /** Provided by live-stream, used by playback. */

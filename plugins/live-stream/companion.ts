@@ -39,7 +39,8 @@ export function neededCompanion(
   if (stream.deletedAt !== undefined) return exists ? 'deleted' : undefined
   if (stream.status === 'live') {
     if (status === 'live' && ours) return exists ? 'deleted' : undefined
-    return now === 'live' && !isStale(stream, watched) ? undefined : 'live'
+    const shown = stream.companion?.image === ownImage(stream) && !isStale(stream, watched)
+    return now === 'live' && shown ? undefined : 'live'
   }
   if (stream.status === 'ended') {
     // Only we can say where the recording is: a host cannot know.
@@ -47,7 +48,7 @@ export function neededCompanion(
     if (recording !== undefined)
       return stream.companion?.recording === recording && now === 'ended' ? undefined : 'ended'
     if (status === 'ended') return exists ? 'deleted' : undefined
-    return now === 'ended' ? undefined : 'ended'
+    return now === 'ended' && stream.companion?.recording === undefined ? undefined : 'ended'
   }
   if (stream.status === 'planned' && exists) return 'deleted'
   return undefined
@@ -64,7 +65,16 @@ function isStale({ companion }: LiveStream, watched: Watched | undefined): boole
 
 /** The address of a free stream's recording. That of a paid one is not for everybody. */
 export const publicRecording = (stream: LiveStream): string | undefined =>
-  isPaid(stream) || stream.deletedAt !== undefined ? undefined : stream.recording
+  isPaid(stream) || stream.recordingHostOnly || stream.deletedAt !== undefined
+    ? undefined
+    : stream.recording
+
+/** Our picture of it, for a host that gave none. */
+export function ownImage(stream: LiveStream): string | undefined {
+  if (stream.image !== '') return undefined
+  if (stream.status !== 'ended') return stream.picture
+  return publicRecording(stream) && stream.recordingImage
+}
 
 /** The companion 30311, or the kind 5 that takes it back (docs/events.md, 30311). */
 export function companionTemplate(
@@ -97,6 +107,7 @@ export function companionTemplate(
     ...(current ? [['current_participants', String(current.concurrent)]] : []),
     ...(watched ? [['total_participants', String(watched.total)]] : []),
   ]
+  const image = ownImage(stream)
   const since = stream.liveSince === undefined ? [] : [['starts', seconds(stream.liveSince)]]
   return {
     kind: kinds.LiveStream,
@@ -105,7 +116,10 @@ export function companionTemplate(
       ['d', stream.id],
       ['a', stream.address],
       ['p', stream.host, '', 'Host'],
-      ...copied.filter(tag => tag[0] !== 'starts' || since.length === 0),
+      ...copied.filter(tag =>
+        tag[0] === 'starts' ? since.length === 0 : tag[0] !== 'image' || !image,
+      ),
+      ...(image === undefined ? [] : [['image', image]]),
       ['status', status],
       ...since,
       ...ends,

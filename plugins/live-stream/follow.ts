@@ -35,14 +35,22 @@ export function follower(options: {
     const before = found && (await streams.get(tx, found.address))
     if (!before) return
     if (event.type === 'recording') return rememberRecording(tx, before, event)
+    if (event.type === 'picture') return rememberPicture(tx, before, event)
     if (event.type === 'health') return rememberHealth(tx, before, event)
     if (event.type === 'restream') return rememberRestream(tx, before, event)
     return move(tx, before, event)
   }
 
   async function rememberRecording(tx: Tx, before: LiveStream, event: Of<'recording'>) {
-    await keep(tx, host, before, recorded(before, event.url))
+    await keep(tx, host, before, recorded(before, event))
     await tx.enqueue({ name: 'companion', key: before.address })
+  }
+
+  async function rememberPicture(tx: Tx, before: LiveStream, { url }: Of<'picture'>) {
+    if (before.picture === url) return
+    await streams.put(tx, before.address, { ...before, picture: url })
+    const runAt = clock.now() + settings.companionWaitMs
+    await tx.enqueue({ name: 'companion', key: before.address, runAt })
   }
 
   async function rememberHealth(tx: Tx, before: LiveStream, { problem }: Of<'health'>) {

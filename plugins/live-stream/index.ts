@@ -1,5 +1,5 @@
 import { Gauge } from 'prom-client'
-import { kinds } from '../../events/index.ts'
+import { isPaid, kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
 import { streamsApi } from './api/index.ts'
@@ -11,7 +11,7 @@ import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
 import { type Reactions, reactions } from './reactions.ts'
 import { hostSettings, settingsPolicy } from './settings.ts'
-import { streamKeys, streams } from './stream.ts'
+import { streamIds, streamKeys, streams } from './stream.ts'
 
 /**
  * Turns announcements (30311) into media streams: asks the backend for a stream, sends the host its ingest
@@ -20,6 +20,8 @@ import { streamKeys, streams } from './stream.ts'
 export default definePlugin({
   name: 'live-stream',
   options: liveStreamOptions,
+  // Its RTMP port, its publishers and their engines.
+  reloads: false,
   policies: ({ self }) => [announcementPolicy, settingsPolicy(self)],
   async setup(host, options) {
     await resumeStreams(host, options)
@@ -92,6 +94,14 @@ function makeBackend(
     ...options.local,
     clock: host.clock,
     log: host.log,
+    dataDir: host.dataDir,
+    innerTargets: options.restream.innerTargets,
+    urlOf: id => `${host.urls().http}/p/${id}`,
+    async about(id) {
+      const found = await streamIds.get(host.store, id)
+      const stream = found && (await streams.get(host.store, found.address))
+      return stream && { paid: isPaid(stream), over: stream.status === 'ended' }
+    },
     publishers: {
       async find(keyHash) {
         const key = await streamKeys.get(host.store, keyHash)

@@ -48,7 +48,7 @@ export function announced(
 /** Media flows from `at` (unix ms): the clock runs. Twice is the same as once. */
 export function wentLive(stream: LiveStream, at: number): LiveStream {
   if (stream.liveSince !== undefined) return stream
-  const { endedAt: _, recording: __, ...rest } = stream
+  const { endedAt: _, ...rest } = recorded(stream, {})
   return { ...rest, status: 'live', liveSince: at, seenAt: at }
 }
 
@@ -75,9 +75,15 @@ export function ended(stream: LiveStream, at: number): LiveStream {
   return { ...stopped(stream, stream.seenAt ?? at), status: 'ended', endedAt: at }
 }
 
-/** What was live can be watched again at `url`. */
-export const recorded = (stream: LiveStream, url: string): LiveStream =>
-  stream.recording === url ? stream : { ...stream, recording: url }
+/** What was live can be watched again at `url`, or without one no more. */
+export function recorded(
+  stream: LiveStream,
+  { url, image, hostOnly }: { url?: string; image?: string; hostOnly?: boolean },
+): LiveStream {
+  const { recording: _, recordingImage: __, recordingHostOnly: ___, ...rest } = stream
+  if (url === undefined) return rest
+  return { ...rest, recording: url, recordingImage: image, recordingHostOnly: hostOnly }
+}
 
 /** Its host said over HTTP that it is over, or that it is not (again). What the host announces later counts more. */
 export function closedByHost(stream: LiveStream, at: number | undefined): LiveStream {

@@ -1,6 +1,6 @@
 import { audiences } from '../playback/viewers.ts'
 import type { Host, Tx } from '../plugin.ts'
-import { companionTemplate, neededCompanion, publicRecording } from './companion.ts'
+import { companionTemplate, neededCompanion, ownImage, publicRecording } from './companion.ts'
 import { streams } from './stream.ts'
 
 /** Publishes our companion 30311, or takes it back, as the stream's state asks for. */
@@ -32,7 +32,7 @@ export function speaker(host: Host) {
       ),
     )
     const recording = status === 'ended' ? publicRecording(stream) : undefined
-    const companion = { status, createdAt, recording, viewers }
+    const companion = { status, createdAt, recording, viewers, image: ownImage(stream) }
     await streams.put(tx, address, { ...stream, companion })
     if (stream.companion?.status !== status)
       host.log.info({ stream: address, status }, 'companion announcement published')

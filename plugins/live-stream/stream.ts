@@ -42,8 +42,14 @@ const shape = z.object({
   newKey: z.boolean().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
+  /** A picture of what is live. */
+  picture: z.string().optional(),
   /** Where the newest recording is. */
   recording: z.string().optional(),
+  /** A picture of it. */
+  recordingImage: z.string().optional(),
+  /** It is for the host alone. */
+  recordingHostOnly: z.boolean().optional(),
   /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
   companion: z
     .object({
@@ -52,6 +58,7 @@ const shape = z.object({
       recording: z.string().optional(),
       /** How many watched, and had watched, as it says. */
       viewers: z.object({ concurrent: z.number(), total: z.number() }).optional(),
+      image: z.string().optional(),
     })
     .optional(),
   /** What is wrong with it now, as its host's grant says. */

@@ -9,7 +9,7 @@ import { previews } from './preview.ts'
 /** Why a request is refused; `stream` adds its price to the answer. */
 export interface Refusal {
   readonly ok?: false
-  readonly status: 401 | 402 | 404 | 410 | 429 | 503
+  readonly status: 401 | 402 | 403 | 404 | 410 | 429 | 503
   readonly error: string
   readonly stream?: LiveStream
 }

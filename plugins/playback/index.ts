@@ -5,13 +5,18 @@ import { describePrice } from '../../events/index.ts'
 import {
   MediaUnavailable,
   mediaService,
+  PICTURE_PATH,
   type Playlist,
+  recordingOf,
   type Segment,
 } from '../live-stream/backend.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
-import { type Admission, gate, type Refusal } from './gate.ts'
-import { isMediaPath } from './path.ts'
+import { gate, type Refusal } from './gate.ts'
+import { isMediaPath, isPublicId } from './path.ts'
+import { sendFile } from './range.ts'
+import { recordingGate } from './recordings.ts'
+import { recordingsApi } from './recordings-api.ts'
 import { forgetMinutes, viewerCount } from './viewers.ts'
 
 const options = z.object({
@@ -36,6 +41,7 @@ export default definePlugin({
     let kept: Promise<void> = Promise.resolve()
     const viewers = audience(maxAddressesPerSession)
     const admit = gate(host)
+    const admitToRecording = recordingGate(host, () => host.use(mediaService))
     const served = new Counter({
       name: 'sluice_playback_requests_total',
       help: 'Requests under /p/ by answer',
@@ -53,6 +59,7 @@ export default definePlugin({
 
     return {
       routes(app) {
+        recordingsApi(host, app)
         app.options('/p/*', c => c.body(null, 204, { ...cors, 'Access-Control-Max-Age': '86400' }))
         app.get('/p/:ticket/:path{.+}', async c => {
           const response = await serve(c)
@@ -81,6 +88,9 @@ export default definePlugin({
       const ticket = c.req.param('ticket') ?? ''
       const path = c.req.param('path') ?? ''
       if (!isMediaPath(path)) return refuse(c, { status: 404, error: 'there is no such file' })
+      if (path === PICTURE_PATH) return servePicture(c, ticket)
+      const recording = recordingOf(path)
+      if (recording !== undefined) return serveRecording(c, ticket, path, recording)
       const now = host.clock.now()
       const admission = await admit(ticket, c.get('ip'), now)
       if (!admission.ok) return refuse(c, admission)
@@ -94,12 +104,14 @@ export default definePlugin({
       const file = await media.fetch(admission.streamId, path, query, signal).catch(unavailable)
       if (file === 'unavailable')
         return refuse(c, { status: 503, error: 'the media is not to be had now, try again' })
-      if (!file) return refuse(c, { status: 404, error: 'there is no such file (any more)' })
+      if (!file || file.type === 'file') return refuse(c, missing)
       if (file.type === 'playlist') return playlist(c, file)
-      const response = segment(c, file, admission, host)
-      if (response.ok)
-        count.saw(admission.streamId, admission.viewer, file.body.byteLength, host.clock.now())
-      return response
+      // Asked again with the segment's own end: the playlist may have been fetched a while ago.
+      const refusal =
+        file.endMs === undefined ? undefined : admission.until(file.endMs, host.clock.now())
+      if (refusal) return refuse(c, refusal)
+      count.saw(admission.streamId, admission.viewer, file.body.byteLength, host.clock.now())
+      return segment(c, file)
     }
 
     /** One after the other, whatever the disk says. */
@@ -108,6 +120,33 @@ export default definePlugin({
         .then(count.keep)
         .catch(error => host.log.warn({ cause: String(error) }, 'who watches was not kept'))
       return kept
+    }
+
+    /** The picture belongs to the announcement: whoever sees that sees this. */
+    async function servePicture(c: Context, id: string): Promise<Response> {
+      const { signal } = c.req.raw
+      const file = isPublicId(id)
+        ? await host.use(mediaService).fetch(id, PICTURE_PATH, new URLSearchParams(), signal)
+        : undefined
+      if (file?.type !== 'segment') return refuse(c, missing)
+      return segment(c, file, 'public, max-age=15')
+    }
+
+    /** A recording is paid by nobody and counts as nobody's live viewer. */
+    async function serveRecording(
+      c: Context,
+      ticket: string,
+      path: string,
+      name: string,
+    ): Promise<Response> {
+      const admission = await admitToRecording(ticket, name, host.clock.now())
+      if (!admission.ok) return refuse(c, admission)
+      const query = new URLSearchParams()
+      const media = host.use(mediaService)
+      const file = await media.fetch(admission.streamId, path, query, c.req.raw.signal)
+      if (!file) return refuse(c, missing)
+      if (file.type === 'file') return sendFile(c, file, { ...cors, 'Cache-Control': immutable })
+      return file.type === 'playlist' ? playlist(c, file) : segment(c, file)
     }
   },
 })
@@ -122,10 +161,13 @@ function unavailable(error: unknown): 'unavailable' {
   throw error
 }
 
+const missing: Refusal = { status: 404, error: 'there is no such file (any more)' }
+const immutable = 'private, max-age=3600, immutable'
 const cors = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, OPTIONS',
   'Access-Control-Allow-Headers': 'Range',
+  'Access-Control-Expose-Headers': 'Accept-Ranges, Content-Length, Content-Range',
 }
 
 const playlist = (c: Context, file: Playlist): Response =>
@@ -135,15 +177,11 @@ const playlist = (c: Context, file: Playlist): Response =>
     'Cache-Control': 'private, no-store',
   })
 
-function segment(c: Context, file: Segment, admission: Admission, host: Host): Response {
-  // Asked again with the segment's own end: the playlist may have been fetched a while ago.
-  const refusal =
-    file.endMs === undefined ? undefined : admission.until(file.endMs, host.clock.now())
-  if (refusal) return refuse(c, refusal)
+function segment(c: Context, file: Segment, caching = immutable): Response {
   return c.body(file.body as Uint8Array<ArrayBuffer>, 200, {
     ...cors,
     'Content-Type': file.contentType,
-    'Cache-Control': 'private, max-age=3600, immutable',
+    'Cache-Control': caching,
   })
 }
 

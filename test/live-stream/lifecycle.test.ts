@@ -44,6 +44,7 @@ function say(before: LiveStream | undefined, status: string, ours = false): Live
   return announced(before, event, said.value, ours)
 }
 const planned = say(undefined, 'planned')
+const url = 'https://x.example/r.m3u8'
 
 test('the clock runs only while media flows', () => {
   const live = wentLive(planned, 10_000)
@@ -110,9 +111,9 @@ test('each phase of a life has its name', () => {
     [live, 'live'],
     [stopped(live, 12_000), 'reconnecting'],
     [over, 'ended'],
-    [recorded(over, 'https://x.example/r.m3u8'), 'recorded'],
-    [recorded(live, 'https://x.example/r.m3u8'), 'live'],
-    [archived(recorded(over, 'https://x.example/r.m3u8'), 30_000), 'archived'],
+    [recorded(over, { url }), 'recorded'],
+    [recorded(live, { url }), 'live'],
+    [archived(recorded(over, { url }), 30_000), 'archived'],
     [deletedByHost(live, 15_000), 'deleted'],
     [archived(deletedByHost(over, 25_000), 30_000), 'deleted'],
   ]
@@ -132,7 +133,7 @@ test('stopped without an announcement it takes no media until it is started, or 
 })
 
 test('deleted and archived streams take no media and announce nothing, until they are announced anew', () => {
-  const over = recorded(ended(wentLive(planned, 10_000), 20_000), 'https://x.example/r.m3u8')
+  const over = recorded(ended(wentLive(planned, 10_000), 20_000), { url })
   const gone = deletedByHost(over, 30_000)
   assert.not(acceptsMedia(gone))
   assert.is(neededCompanion(gone), undefined)

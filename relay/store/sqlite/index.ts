@@ -188,6 +188,7 @@ export function openSqliteStore(options: {
     jobsFor(wants) {
       wanted = wants
     },
+    load: () => ({ ...writer.load(), searches: search.waiting() }),
     async removeExpired(now) {
       let removed = 0
       for (let more = true; more; ) {

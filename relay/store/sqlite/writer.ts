@@ -67,6 +67,7 @@ export function createWriter(options: {
   let syncing = false
   let broken: Error | undefined
   let idle: (() => void)[] = []
+  const totals = { groups: 0, transactions: 0, syncs: 0, syncMs: 0 }
   const writeSoon = endOfTurn(() => write())
 
   function transaction<T>(run: (work: Work) => Awaitable<T>): Promise<T> {
@@ -101,6 +102,8 @@ export function createWriter(options: {
       for (const waiting of group) waiting.reject(error)
       return
     }
+    totals.groups += 1
+    totals.transactions += done.length
     const newest = done.findLast(({ work }) => work.stored.length > 0)?.work.stored.at(-1)
     if (newest) onVisible(newest.seq)
     for (const one of done) unsynced.push(one)
@@ -171,8 +174,11 @@ export function createWriter(options: {
     syncing = true
     const group = unsynced
     unsynced = []
+    const startedAt = performance.now()
     fdatasync(wal, error => {
       syncing = false
+      totals.syncs += 1
+      totals.syncMs += performance.now() - startedAt
       if (error) return fail(error, group)
       const stored = group.flatMap(done => done.work.stored)
       onDurable(
@@ -221,7 +227,8 @@ export function createWriter(options: {
 
   return {
     transaction,
-    depth: () => queue.length,
+    /** What waits, and what was done since the start. */
+    load: () => ({ ...totals, waiting: queue.length }),
     /** Resolves when all that was asked for is durable; then closes the file. */
     async close(): Promise<void> {
       if (writing || syncing || queue.length > 0)
