@@ -84,7 +84,11 @@ export function follower(options: {
     if (trouble) await troubles.note(tx, before, 'media', trouble)
     const moved = flows ? sawMedia(wentLive(before, event.at), event.at) : stopped(before, event.at)
     const begins = flows && moved.status !== before.status
-    const after = trouble || begins ? await provisioning.advise(tx, moved, trouble) : moved
+    const after = trouble
+      ? { ...(await provisioning.advise(tx, moved, trouble)), mediaProblem: trouble }
+      : begins && moved.problem === moved.mediaProblem
+        ? await provisioning.advise(tx, moved, undefined)
+        : moved
     if (after === before) return
     await keep(tx, host, before, after, cause)
     if (after.status === before.status) return

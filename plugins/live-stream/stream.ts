@@ -63,6 +63,8 @@ const shape = z.object({
     .optional(),
   /** What is wrong with it now, as its host's grant says. */
   problem: z.string().optional(),
+  /** The one that media going brought: it is over when media comes. Any other the backend takes back itself. */
+  mediaProblem: z.string().optional(),
   /** Unix ms; and when its host stopped it over HTTP, deleted its announcement, and when it was put away for good. */
   endedAt: z.number().optional(),
   closedAt: z.number().optional(),

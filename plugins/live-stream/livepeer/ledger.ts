@@ -125,9 +125,7 @@ export function providerLedger(options: {
   ): Promise<Change> {
     const { id } = record
     const recording = records || record.recording
-    // What was wrong with the last publisher says nothing of the next.
-    const problem = active ? undefined : record.problem
-    await providerRecords.put(tx, id, { ...record, active, touchedAt: now, recording, problem })
+    await providerRecords.put(tx, id, { ...record, active, touchedAt: now, recording })
     // Live is said when there is something to play (watch.ts); idle at once, from when media was last seen.
     if (!active) {
       const at = Math.min(mediaAt(id) ?? now, now)
