@@ -21,11 +21,10 @@ import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
 import { verifyLedger } from './ledger.ts'
 import { opener, refusedOpen } from './open.ts'
-import { type PaymentOptions, paymentOptions } from './options.ts'
+import { paymentOptions } from './options.ts'
 import { cashier, payments } from './pay.ts'
-import { creditRail } from './rails/credit.ts'
 import { ilpHooks } from './rails/ilp/index.ts'
-import { ilpRail } from './rails/ilp/rail.ts'
+import { railsOf } from './rails/index.ts'
 import { sessionsOfStream } from './session.ts'
 import { watcher } from './watch.ts'
 
@@ -38,7 +37,7 @@ export default definePlugin({
   options: paymentOptions,
   policies: () => [shapePolicy, payeePolicy],
   async setup(host, options) {
-    const desk = deskFor(host, options)
+    const desk: Desk = { host, options, ...railsOf(options) }
     const watch = watcher(desk)
     const count = meters(host)
     const pay = payments(desk)
@@ -69,16 +68,6 @@ export default definePlugin({
     }
   },
 })
-
-/** The rails that strfry.conf names, in its order. */
-function deskFor(host: Host, options: PaymentOptions): Desk {
-  const on = (name: PaymentOptions['rails'][number]) => options.rails.includes(name)
-  const credit = on('credit') ? creditRail(options.credit) : undefined
-  const ilp = on('ilp') ? ilpRail(options.ilp) : undefined
-  const known = { credit, ilp }
-  const rails = options.rails.map(name => known[name]).filter(rail => rail !== undefined)
-  return { host, options, rails, credit, ilp }
-}
 
 const describeRail = ({ offer, asset, scale, redeemable }: Desk['rails'][number]) => ({
   id: offer.id,
