@@ -29,6 +29,8 @@ export interface Announcement {
   readonly price?: Price
   readonly freePreviewSeconds: number
   readonly chat: 'open' | 'grant'
+  /** The host, where its own agent is paid; absent where the relay is. */
+  readonly payee?: string
 }
 
 const MAX_PARTICIPANTS = 1000
@@ -88,6 +90,10 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
   )
     return unparsed(`free_preview "${preview}" is not 0 to ${MAX_PREVIEW_SECONDS} seconds`)
 
+  const payee = tagValue(event, 'payee')
+  if (payee !== undefined && payee !== event.pubkey)
+    return unparsed('payee names the host itself, or is left out where the relay is paid')
+
   const chat = tagValue(event, 'chat')
   if (chat !== undefined && chat !== 'open' && chat !== 'grant')
     return unparsed(`chat "${chat}" is neither open nor grant`)
@@ -108,6 +114,7 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
     price: price?.value,
     freePreviewSeconds: Number(preview ?? 0),
     chat: chat ?? 'open',
+    payee,
   })
 }
 

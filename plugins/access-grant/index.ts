@@ -17,8 +17,9 @@ export default definePlugin({
   options,
   setup(host, { grantSeconds }) {
     const issue = issuer(host, grantSeconds)
+    // Whoever wrote it: what the session opens is asked of payment-stream, which checked it.
     const issueFor = async (event: NostrEvent): Promise<void> => {
-      const session = event.pubkey === host.self ? markedEvent(event, 'open') : undefined
+      const session = markedEvent(event, 'open')
       if (session) await issue(session)
     }
     return {

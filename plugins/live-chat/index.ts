@@ -12,7 +12,7 @@ import { fromClient } from '../../policies/source.ts'
 import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { collection } from '../collection.ts'
 import { streams } from '../live-stream/stream.ts'
-import { isWatching } from '../payment-stream/session.ts'
+import { isWatching } from '../payment-stream/access.ts'
 import {
   accept,
   type Decision,

@@ -28,8 +28,14 @@ export const railsFor = (desk: Desk, asset: string): PaymentRail[] =>
 
 export const unixSeconds = (ms: number): number => Math.floor(ms / 1000)
 
-/** Who shares what a stream of that host earns. */
-export function sharesOf({ host, options: { split } }: Desk, creator: string): Share[] {
+/** Who shares what a stream of that host earns: by the terms made with it, else by everybody's. */
+export function sharesOf({ host, options }: Desk, creator: string): Share[] {
+  const { transcoderPubkey, protocolPubkey } = options.split
+  const split = {
+    transcoderPubkey,
+    protocolPubkey,
+    ...(options.hosts.get(creator)?.split ?? options.split),
+  }
   const party = (pubkey: string, bp: number): Share => ({ account: `party:${pubkey}`, bp })
   return [
     party(creator, split.creator),
