@@ -10,6 +10,8 @@ const USAGE = `usage: sluice <command>
       prints what moved on an account, oldest first
   sluice ledger verify | rebuild
       compares journal, balances, sessions and receipts | makes the balances anew, with the relay stopped
+  sluice economics [--viewers N] [--price 0.10/minute] [--minutes N] [--csv] ...
+      revenue, costs and profit of each role, and the audience at which they break even
   sluice plugin new <name> [--js]
       writes a plugin and its test into this folder, and says how to load it
   sluice companion --relay ws://127.0.0.1:7777 [--config FILE] [--set key=value]
@@ -35,6 +37,7 @@ const commands = new Map<string, () => Promise<Command>>([
   ['ledger statement', async () => (await import('./sluice/ledger.ts')).ledgerStatement],
   ['ledger verify', async () => (await import('./sluice/ledger.ts')).ledgerVerify],
   ['ledger rebuild', async () => (await import('./sluice/ledger.ts')).ledgerRebuild],
+  ['economics', async () => (await import('./sluice/economics.ts')).runEconomics],
   ['plugin new', async () => (await import('./sluice/plugin.ts')).newPlugin],
   ['import', async () => (await import('./sluice/import.ts')).importEvents],
   ['export', async () => (await import('./sluice/export.ts')).exportEvents],
