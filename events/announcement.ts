@@ -10,7 +10,8 @@ import {
 } from './event.ts'
 import { type Price, parsePrice } from './money.ts'
 
-export type AnnouncedStatus = 'planned' | 'live' | 'ended'
+export const announcedStatuses = ['planned', 'live', 'ended'] as const
+export type AnnouncedStatus = (typeof announcedStatuses)[number]
 
 /** What a 30311 says (NIP-53), as far as Sluice acts on it. Times in unix seconds. */
 export interface Announcement {
@@ -36,7 +37,7 @@ export interface Announcement {
 const MAX_PARTICIPANTS = 1000
 const MAX_URL = 2048
 const MAX_PREVIEW_SECONDS = 3600
-const statuses: readonly string[] = ['planned', 'live', 'ended']
+const statuses: readonly string[] = announcedStatuses
 const COUNT_TAGS = ['current_participants', 'total_participants']
 const hostileScheme = /^\s*(javascript|data|file|blob):/i
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for

@@ -12,6 +12,8 @@ const USAGE = `usage: sluice <command>
       compares journal, balances, sessions and receipts | makes the balances anew, with the relay stopped
   sluice economics [--viewers N] [--price 0.10/minute] [--minutes N] [--csv] ...
       revenue, costs and profit of each role, and the audience at which they break even
+  sluice mcp --relay wss://... --cap <amount> [--asset CREDIT] [--state DIR]
+      an agent's skills over stdio (MCP): announce, ask for access, open, pay, close; its key is SLUICE_AGENT_KEY
   sluice plugin new <name> [--js]
       writes a plugin and its test into this folder, and says how to load it
   sluice companion --relay ws://127.0.0.1:7777 [--config FILE] [--set key=value]
@@ -38,6 +40,7 @@ const commands = new Map<string, () => Promise<Command>>([
   ['ledger verify', async () => (await import('./sluice/ledger.ts')).ledgerVerify],
   ['ledger rebuild', async () => (await import('./sluice/ledger.ts')).ledgerRebuild],
   ['economics', async () => (await import('./sluice/economics.ts')).runEconomics],
+  ['mcp', async () => (await import('./sluice/mcp.ts')).runMcp],
   ['plugin new', async () => (await import('./sluice/plugin.ts')).newPlugin],
   ['import', async () => (await import('./sluice/import.ts')).importEvents],
   ['export', async () => (await import('./sluice/export.ts')).exportEvents],
