@@ -1,3 +1,4 @@
+import { kinds, type NostrEvent, parseStreamReceipt } from '../../events/index.ts'
 import type { LiveStream } from '../live-stream/stream.ts'
 import type { Reader } from '../plugin.ts'
 import { directServes, directSessions } from './direct/session.ts'
@@ -30,6 +31,24 @@ export async function accessOf(reader: Reader, id: string): Promise<Access | und
   if (!direct) return undefined
   const { viewer, address, paidUntil } = direct
   return { viewer, address, endsAt: paidUntil, serves: (...at) => directServes(direct, ...at) }
+}
+
+/**
+ * Who tipped which stream, and how much, where `receipt` is a payee's receipt for a tip. What was paid for watching is none:
+ * as long as it is not due, its viewer can have it back.
+ */
+export async function tipOf(
+  reader: Reader,
+  self: string,
+  receipt: NostrEvent,
+): Promise<{ viewer: string; address: string; amount: bigint } | undefined> {
+  const said = receipt.kind === kinds.StreamReceipt ? parseStreamReceipt(receipt) : undefined
+  if (!said?.ok) return undefined
+  const { session: id, received: amount } = said.value
+  const direct = await directSessions.get(reader, id)
+  const session = direct ?? (await sessions.get(reader, id))
+  if (session?.purpose !== 'tip' || receipt.pubkey !== (direct?.payee ?? self)) return undefined
+  return { viewer: session.viewer, address: session.address, amount }
 }
 
 /** True when a session of the viewer opens that stream at `nowMs`. */

@@ -65,7 +65,7 @@ export function windowOf({ options }: Desk, session: Session, clock: number): bi
  */
 export async function tellFlow(
   tx: Tx,
-  { host }: Desk,
+  { host, options }: Desk,
   session: Session,
   says: Pick<StreamFlowControl, 'maxReceive' | 'blocked' | 'rails'>,
 ): Promise<Session> {
@@ -77,6 +77,7 @@ export async function tellFlow(
       viewer: session.viewer,
       address: session.address,
       currentOffset: session.received,
+      rateLimit: options.maxPaymentsPerSecond || undefined,
       ...says,
     },
     createdAt,

@@ -9,6 +9,7 @@ import {
   parseStreamOpen,
   tagValue,
 } from '../../events/index.ts'
+import { tokenBuckets } from '../../policies/token-bucket.ts'
 import {
   accept,
   type Decision,
@@ -26,7 +27,7 @@ import { direct } from './direct/index.ts'
 import { directSessions } from './direct/session.ts'
 import { verifyLedger } from './ledger.ts'
 import { opener, refusedOpen } from './open.ts'
-import { paymentOptions } from './options.ts'
+import { type PaymentOptions, paymentOptions } from './options.ts'
 import { cashier, payments } from './pay.ts'
 import { ilpHooks } from './rails/ilp/index.ts'
 import { railsOf } from './rails/index.ts'
@@ -41,7 +42,7 @@ import { watcher } from './watch.ts'
 export default definePlugin({
   name: 'payment-stream',
   options: paymentOptions,
-  policies: host => [shapePolicy, payeePolicy(host)],
+  policies: (host, options) => [shapePolicy, payeePolicy(host), pacePolicy(host, options)],
   async setup(host, options) {
     const desk: Desk = { host, options, ...railsOf(options) }
     const watch = watcher(desk)
@@ -125,6 +126,21 @@ const payeePolicy = (host: Host): Policy => ({
     return reject(`restricted: kind ${event.kind} comes from the payee, ${payee}`)
   },
 })
+
+/** One viewer's payments must not crowd out the others'. */
+function pacePolicy(host: Host, { maxPaymentsPerSecond: ratePerSecond }: PaymentOptions): Policy {
+  const name = 'payment-pace'
+  if (ratePerSecond === 0) return { name, write: () => accept, writeKinds: [] }
+  const pace = tokenBuckets({ ratePerSecond, burst: ratePerSecond, maxKeys: 100_000 })
+  return {
+    name,
+    writeKinds: [kinds.StreamMoney],
+    write: ({ pubkey }) =>
+      pace.take(pubkey, host.clock.now())
+        ? accept
+        : reject(`rate-limited: ${ratePerSecond} payments a second are taken, wait a moment`),
+  }
+}
 
 /** Is the event about a session whose payee is the stream's host? */
 const isDirect = async (reader: Reader, event: NostrEvent): Promise<boolean> =>

@@ -53,6 +53,8 @@ export const paymentOptions = z
     prepaySeconds: z.int().min(10).default(3600),
     /** Open sessions of one viewer at a time. */
     maxOpenSessions: z.int().min(1).default(10),
+    /** Payments (5612) that one viewer may send a second, on average and at once; 0: any number. */
+    maxPaymentsPerSecond: z.int().min(0).max(999_999).default(1000),
     /** A 5610 older (or newer) than this is not opened: it may be a replay. */
     maxOpenAgeSeconds: z.int().min(10).default(600),
     /** How long the old price holds in open sessions after a host raised it. */
