@@ -4,7 +4,7 @@ import { collection } from '../collection.ts'
 import { mediaService } from '../live-stream/backend.ts'
 import { type LiveStream, streams } from '../live-stream/stream.ts'
 import { type Access, accessOf } from '../payment-stream/access.ts'
-import type { Host } from '../plugin.ts'
+import type { Host, Reader } from '../plugin.ts'
 import { signToken } from './token.ts'
 
 /** The newest grant of a session, by the session's id. Times in unix seconds. */
@@ -12,6 +12,22 @@ const grants = collection(
   'grant',
   z.object({ event: z.string(), issuedAt: z.number(), expiresAt: z.number() }),
 )
+
+type Grant = { readonly issuedAt: number; readonly expiresAt: number }
+
+/** Before half of its life a grant is not renewed. */
+const isFresh = ({ issuedAt, expiresAt }: Grant, now: number): boolean =>
+  now < issuedAt + (expiresAt - issuedAt) / 2
+
+/** True while the session's grant is as good as a new one: then a receipt brings none. Unix seconds. */
+export async function hasFreshGrant(
+  reader: Reader,
+  session: string,
+  now: number,
+): Promise<boolean> {
+  const last = await grants.get(reader, session)
+  return last !== undefined && isFresh(last, now)
+}
 
 /** Makes the function that brings a session's grant up to date; twice is the same as once. */
 export function issuer(host: Host, grantSeconds: number) {
@@ -24,7 +40,7 @@ export function issuer(host: Host, grantSeconds: number) {
       if (!access || !stream || !access.serves(stream, nowMs, nowMs).ok) return
 
       const last = await grants.get(tx, sessionId)
-      if (last && now < last.issuedAt + (last.expiresAt - last.issuedAt) / 2) return
+      if (last && isFresh(last, now)) return
       const expiresAt = Math.min(now + grantSeconds, access.endsAt ?? Number.POSITIVE_INFINITY)
       const times = { issuedAt: now, expiresAt }
       const event = viewerGrant(host, sessionId, access, stream, times)
@@ -41,7 +57,7 @@ function viewerGrant(
   session: string,
   { viewer }: Access,
   stream: LiveStream,
-  { issuedAt, expiresAt }: { issuedAt: number; expiresAt: number },
+  { issuedAt, expiresAt }: Grant,
 ): NostrEvent {
   const qualities = host.use(mediaService).qualities(stream.id)
   const token = signToken(

@@ -59,6 +59,7 @@ const set = [
   `db=${dir}`,
   'logLevel=warn',
   'paymentStream.credit.welcome=1000000',
+  'paymentStream.maxPaymentsPerSecond=0',
   'paymentStream.credit.welcomeCap=9000000000000',
   ...ilpSettings,
 ]
