@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import fc from 'fast-check'
@@ -12,8 +11,7 @@ import { balanceOf } from '../../plugins/payment-stream/ledger.ts'
 import { openPurse } from '../../scripts/mcp/purse.ts'
 import { announce, Person } from '../flows/independent.ts'
 import { startRelay, type TestRelay } from '../harness.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { built } from './sluice.ts'
 
 interface Context {
   relay: TestRelay
@@ -41,9 +39,8 @@ async function agent({ relay, state, key, started }: Context, cap: string) {
   const args = ['--relay', relay.url, '--cap', cap, '--state', state]
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: ['--import', 'tsx', 'scripts/sluice.ts', 'mcp', ...args],
+    args: [built, 'mcp', ...args],
     env: { PATH: process.env.PATH ?? '', SLUICE_AGENT_KEY: key },
-    cwd: root,
     stderr: 'pipe',
   })
   let stderr = ''

@@ -15,7 +15,8 @@ import { silent } from '../relay/naive.ts'
 
 const curve = loadCurve()
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const built = fileURLToPath(new URL('../../dist/scripts/sluice.js', import.meta.url))
+/** The built command. */
+export const built = fileURLToPath(new URL('../../dist/scripts/sluice.js', import.meta.url))
 assert.ok(existsSync(built), 'npm run build comes first')
 
 /** Runs the built sluice command as a process of its own on the folder `db`. */
