@@ -17,7 +17,7 @@ import {
 } from '../events/index.ts'
 import { sentenceOf } from './errors.ts'
 import { credited, type HostAccount, hostAccount, unused } from './host-account.ts'
-import { inOrder, queryAll, recallAccounts } from './host-recall.ts'
+import { inOrder, lastReceipted, queryAll, recallAccounts } from './host-recall.ts'
 import type { RelayClient } from './relay-client.ts'
 
 /** What a viewer asks the host to take: `amount` more, as the signed 5612 `money` promises. */
@@ -68,6 +68,8 @@ export async function hostAgent(relay: RelayClient, options: HostAgentOptions) {
   const { address, price, rails = [], scale = 0, prepaySeconds = 3600 } = options
   const me = await relay.signer.pubkey()
   const { accounts, over } = await recallAccounts(relay, me, address)
+  /** What the receipts say that are at the relay for certain; without an entry, it is asked. */
+  const receipted = new Map<string, bigint>()
   const toMe = { kinds: asked, '#p': [me] }
   const window =
     (price.amount * BigInt(prepaySeconds) * 1000n + unitMs[price.unit] - 1n) / unitMs[price.unit]
@@ -93,8 +95,8 @@ export async function hostAgent(relay: RelayClient, options: HostAgentOptions) {
     const account = hostAccount(open.value, { maxReceive: window })
     const terms = { status: 'accepted', asset: price.asset, scale, freePreviewSeconds: 0 } as const
     const more = { maxReceive: window, rails, message: '' }
-    await send(streamAcceptTemplate({ ...common(account), ...terms, ...more }, seconds()))
     accounts.set(event.id, account)
+    await send(streamAcceptTemplate({ ...common(account), ...terms, ...more }, seconds()))
   }
 
   async function paid(event: NostrEvent): Promise<void> {
@@ -109,23 +111,26 @@ export async function hostAgent(relay: RelayClient, options: HostAgentOptions) {
       const arrived = amount === 0n ? 0n : await options.collect(claim)
       if (arrived < 0n || arrived > amount)
         throw new RangeError('collect gave more than was claimed')
-      await receipt(
-        event.id,
-        credited(account, { amount: arrived, sequence }, price, Date.now()),
-        arrived,
-      )
+      const after = credited(account, { amount: arrived, sequence }, price, Date.now())
+      // From here on the money is the host's, whatever becomes of the receipt: the next one says so as well.
+      accounts.set(session, after)
+      await receipt(event.id, after)
     } catch (error) {
       options.onProblem?.(error)
-      await flow(account, account.maxReceive, sentenceOf(error))
+      // What was not collected, the viewer hears of; a receipt that did not get out is made good with the next.
+      if (accounts.get(session) === account)
+        await flow(account, account.maxReceive, sentenceOf(error))
     }
   }
 
-  async function receipt(money: string, account: HostAccount, received: bigint): Promise<void> {
-    const { sequence, received: totalReceived } = account
+  async function receipt(money: string, account: HostAccount): Promise<void> {
+    const { sequence, received: totalReceived, open } = account
+    const before = receipted.get(open.id) ?? (await lastReceipted(relay, me, open.id))
+    receipted.delete(open.id)
     const paidUntil = Math.floor(account.paidUntil / 1000)
-    const figures = { money, sequence, received, totalReceived, paidUntil }
+    const figures = { money, sequence, received: totalReceived - before, totalReceived, paidUntil }
     await send(streamReceiptTemplate({ ...common(account), ...figures }, seconds()))
-    accounts.set(account.open.id, account)
+    receipted.set(open.id, totalReceived)
     // Half used up: opened anew before the viewer runs into its end.
     if ((account.maxReceive - totalReceived) * 2n < window)
       await flow(account, totalReceived + window)

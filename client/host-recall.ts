@@ -66,3 +66,15 @@ export async function recallAccounts(
   }
   return { accounts, over }
 }
+
+/** What the host's receipt of that session says it received in all: the relay keeps the newest. */
+export async function lastReceipted(
+  relay: RelayClient,
+  me: string,
+  session: string,
+): Promise<bigint> {
+  const filter = { kinds: [kinds.StreamReceipt], authors: [me], '#e': [session] }
+  const [newest] = await relay.query([filter])
+  const said = newest && parseStreamReceipt(newest)
+  return said?.ok ? said.value.totalReceived : 0n
+}

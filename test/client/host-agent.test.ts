@@ -1,18 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { RelayRefused, SluiceError } from '../../client/errors.ts'
+import { RelayRefused, RelayTimeout, SluiceError } from '../../client/errors.ts'
 import { host } from '../../client/host.ts'
 import { credited, hostAccount, unused } from '../../client/host-account.ts'
 import { type Claim, type HostAgentOptions, hostAgent } from '../../client/host-agent.ts'
 import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
+import { openManually } from '../../client/manual-session.ts'
 import { connectNode } from '../../client/node.ts'
 import { RelayClient } from '../../client/relay-client.ts'
 import { relayInfo } from '../../client/relay-info.ts'
 import type { SessionState } from '../../client/session.ts'
 import { streamBook } from '../../client/stream-book.ts'
+import { streamMoneyTemplate } from '../../client/templates.ts'
 import { viewer } from '../../client/viewer.ts'
-import { kinds, type Price, streamReceiptTemplate } from '../../events/index.ts'
+import {
+  type EventTemplate,
+  kinds,
+  type Price,
+  streamReceiptTemplate,
+  tagValue,
+} from '../../events/index.ts'
 import { startRelay, type TestRelay } from '../harness.ts'
 
 const price: Price = { amount: 10n, unit: 'second', asset: 'SAT' }
@@ -140,6 +148,52 @@ test('the host ends a session, and what it cannot collect opens nothing', async 
   assert.is(states.at(-1)?.problem, 'the show is over')
   agent.close()
 })
+
+for (const arrives of [true, false])
+  test(`a receipt whose outcome is unknown (it ${arrives ? 'arrived' : 'was lost'}) costs the viewer nothing: the next one makes it good`, async context => {
+    const { streamer, watcher, self } = context
+    const found = await stream(context, `lossy-${arrives}`)
+    const amounts: bigint[] = []
+    let lost = false
+    const lossy = new Proxy(streamer, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target)
+        if (name !== 'send') return typeof value === 'function' ? value.bind(target) : value
+        return async (template: EventTemplate) => {
+          if (lost || template.kind !== kinds.StreamReceipt) return target.send(template)
+          if (arrives) await target.send(template)
+          lost = true
+          throw new RelayTimeout()
+        }
+      },
+    })
+    const agent = await hostAgent(lossy, {
+      ...{ address: found.address, price },
+      async collect({ amount }) {
+        amounts.push(amount)
+        return amount
+      },
+    })
+    const { id, open } = await openManually(watcher, self, found)
+    const pay = (sequence: bigint, totalSent: bigint) =>
+      watcher.send(
+        streamMoneyTemplate({
+          ...{ session: id, streamId: open.streamId, payee: open.payee, address: found.address },
+          ...{ sequence, totalSent, createdAt: Math.floor(Date.now() / 1000) },
+        }),
+      )
+    await pay(1n, 100n)
+    await until(() => lost, 'the loss')
+    await pay(2n, 150n)
+    const filter = { kinds: [kinds.StreamReceipt], '#e': [id], '#p': [open.viewer] }
+    for (const end = Date.now() + 15_000; ; await sleep(20)) {
+      const [receipt] = await watcher.query([filter])
+      if (receipt && tagValue(receipt, 'total_received') === '150') break
+      if (Date.now() > end) assert.unreachable('there is no receipt for all of it')
+    }
+    assert.equal(amounts, [100n, 50n], 'each amount is collected once')
+    agent.close()
+  })
 
 test('nobody but the host gives receipts in its sessions', async context => {
   const { watcher, self, streamer } = context
