@@ -405,7 +405,7 @@ test(`SEED=${seed}: nothing is open without the host’s receipt, nor beyond it,
         assert.ok(opened <= most + setBack, `${opened} ms open, ${most} bought`)
       }
     }),
-    { seed, numRuns: Number(process.env.SCHEDULES ?? 300) },
+    { seed, numRuns: Number(process.env.SCHEDULES ?? 150) },
   )
 })
 
