@@ -4,6 +4,8 @@ import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import type { Awaitable, PutOutcome, Reader, Store } from './store.ts'
 
+import type { Telemetry } from './telemetry.ts'
+
 export type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 export { amount, type Collection, collection } from './collection.ts'
 export type {
@@ -16,6 +18,17 @@ export type {
   Store,
   Tx,
 } from './store.ts'
+export {
+  type ErrorSource,
+  type StreamPhase,
+  streamPhase,
+  streamReady,
+  streamTrouble,
+  streamViewers,
+  type Telemetry,
+  type Topic,
+  topic,
+} from './telemetry.ts'
 
 /**
  * The version of this contract. It grows when a plugin written for the old one could misbehave under the new one;
@@ -172,6 +185,8 @@ export interface Host {
   readonly log: Logger
   /** This plugin's own registry; /metrics serves them all. */
   readonly metrics: Registry
+  /** What happens, from plugin to plugin: `telemetry.on(streamPhase, ({ address, to }) => ...)`. */
+  readonly telemetry: Telemetry
   /**
    * Takes an event that came another way than over a WebSocket (in a payment packet, say): shape, id, signature and
    * every write policy decide as they do there. Stores nothing.

@@ -8,7 +8,7 @@ import { kindList } from './pubkeys.ts'
  * why it gets nothing, `visible` is the lock.
  *
  * @example
- * restrictedKinds() // kinds 4, 1059, 5610-5615, 5650, 5651
+ * restrictedKinds() // kinds 4, 1059, 5610-5615, 5650-5652
  */
 export function restrictedKinds({
   kinds = privateKinds,

@@ -10,6 +10,7 @@ import {
   type Policy,
   reject,
   type Service,
+  type Telemetry,
 } from '../plugins/plugin.ts'
 import { describeIssue, type LoadedConfig } from './config/config.ts'
 import { blockName } from './loader.ts'
@@ -39,6 +40,7 @@ export function pluginHost(options: {
   signer: Signer
   clock: Clock
   log: Logger
+  telemetry: Telemetry
   dataDir: string
   urls: Host['urls']
   admit: Host['admit']
@@ -57,6 +59,7 @@ export function pluginHost(options: {
       clock,
       log: withPlugin(options.log, plugin),
       metrics,
+      telemetry: options.telemetry,
       admit: options.admit,
       sign: signer.sign,
       async publish(template) {

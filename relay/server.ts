@@ -25,6 +25,7 @@ import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
 import { holdFolder } from './store/sqlite/lock.ts'
 import type { RelayStore } from './store/store.ts'
+import { telemetry } from './telemetry.ts'
 import { publicUrls, type Urls } from './urls.ts'
 import { signatureVerifier } from './verify.ts'
 
@@ -105,6 +106,7 @@ export async function startRelay(options: {
       signer,
       clock,
       log,
+      telemetry: telemetry({ log, metrics }),
       dataDir,
       urls: known,
       admit: (value, ctx) => admit(value, ctx),

@@ -24,6 +24,7 @@ import {
   type Reader,
   reject,
 } from '../plugin.ts'
+import { chatHistory } from './history.ts'
 
 const options = z.object({
   /** Characters (Unicode code points) in one message. */
@@ -33,6 +34,8 @@ const options = z.object({
   burst: z.int().min(1).default(3),
   /** Pubkeys (hex) that the operator keeps out of every chat. */
   banned: z.array(z.string().regex(/^[0-9a-f]{64}$/)).default([]),
+  /** Messages that stay of a stream that is over; 0 keeps all. */
+  keepMessages: z.int().min(0).default(100),
 })
 type Options = z.output<typeof options>
 
@@ -43,11 +46,16 @@ const spentReceipts = collection('chat-payment', z.object({ message: z.string() 
 export default definePlugin({
   name: 'live-chat',
   options,
-  setup: (host, options) => ({
-    policies: [chatPolicy(host, options)],
-    handles: { [kinds.LiveChat]: event => store(host, event) },
-    reads: [kinds.MuteList],
-  }),
+  setup(host, options) {
+    const { history, start } = chatHistory(host, options.keepMessages)
+    return {
+      policies: [chatPolicy(host, options)],
+      handles: { [kinds.LiveChat]: event => store(host, event) },
+      reads: [kinds.MuteList],
+      jobs: { history },
+      start,
+    }
+  },
 })
 
 function chatPolicy(host: Host, options: Options): Policy {

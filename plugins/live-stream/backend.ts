@@ -61,6 +61,12 @@ export class MediaUnavailable extends Error {
   }
 }
 
+/** For a catch: anything else than "not now" is a broken world. */
+export function unavailable(error: unknown): MediaUnavailable {
+  if (error instanceof MediaUnavailable) return error
+  throw error
+}
+
 /** What a backend tells live-stream, in order for each stream. */
 export type MediaEvent =
   /** Playable media flows: the first segments stand. */

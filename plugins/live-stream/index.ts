@@ -2,12 +2,15 @@ import { Gauge } from 'prom-client'
 import { isPaid, kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
+import { streamsApi } from './api/index.ts'
 import { type MediaBackend, mediaService } from './backend.ts'
-import { acceptsMedia } from './lifecycle.ts'
+import { resumeStreams } from './follow.ts'
+import { acceptsMedia, phaseOf } from './lifecycle.ts'
 import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
-import { type Reactions, reactions, resumeStreams } from './reactions.ts'
+import { type Reactions, reactions } from './reactions.ts'
+import { hostSettings, settingsPolicy } from './settings.ts'
 import { streamIds, streamKeys, streams } from './stream.ts'
 
 /**
@@ -19,11 +22,22 @@ export default definePlugin({
   options: liveStreamOptions,
   // Its RTMP port, its publishers and their engines.
   reloads: false,
-  policies: () => [announcementPolicy],
+  policies: ({ self }) => [announcementPolicy, settingsPolicy(self)],
   async setup(host, options) {
     await resumeStreams(host, options)
     const backend = await makeBackend(host, options, () => react)
-    const react = reactions(host, options, backend)
+    const own = hostSettings(host, options, () => backend.restream !== undefined)
+    const react = reactions(host, options, backend, own)
+    const announce = announcementHandler(host, options)
+    const { changeKey } = react
+    const api = streamsApi({
+      host,
+      settings: options,
+      backend,
+      hostSettings: own,
+      announce,
+      changeKey,
+    })
     host.provide(mediaService, backend.media)
     new Gauge({
       name: 'sluice_streams',
@@ -32,23 +46,24 @@ export default definePlugin({
       registers: [host.metrics],
       async collect() {
         this.reset()
-        for (const { value } of await streams.list(host.store)) this.inc({ status: value.status })
+        for (const { value } of await streams.list(host.store)) this.inc({ status: phaseOf(value) })
       },
     })
 
     return {
-      handles: { [kinds.LiveStream]: announcementHandler(host, options) },
+      handles: { [kinds.LiveStream]: announce, ...own.handles },
       onStored: { [kinds.Deletion]: react.deletion },
-      jobs: {
-        provision: react.provision,
-        companion: react.companion,
-        ghost: react.ghost,
-        end: react.end,
-        ...(backend.hooks?.jobs ?? leftOver),
+      jobs: { ...react.jobs, ...(backend.hooks?.jobs ?? leftOver) },
+      routes(app) {
+        backend.hooks?.routes?.(app)
+        api(app)
       },
-      routes: backend.hooks?.routes,
-      start: backend.hooks?.start,
+      async start() {
+        await backend.hooks?.start?.()
+        await react.start()
+      },
       async close() {
+        react.close()
         await backend.close()
         await react.settled()
       },
@@ -80,7 +95,7 @@ function makeBackend(
     clock: host.clock,
     log: host.log,
     dataDir: host.dataDir,
-    innerTargets: false,
+    innerTargets: options.restream.innerTargets,
     urlOf: id => `${host.urls().http}/p/${id}`,
     async about(id) {
       const found = await streamIds.get(host.store, id)

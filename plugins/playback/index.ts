@@ -10,17 +10,22 @@ import {
   recordingOf,
   type Segment,
 } from '../live-stream/backend.ts'
-import { definePlugin } from '../plugin.ts'
+import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { gate, type Refusal } from './gate.ts'
 import { isMediaPath, isPublicId } from './path.ts'
 import { sendFile } from './range.ts'
 import { recordingGate } from './recordings.ts'
 import { recordingsApi } from './recordings-api.ts'
+import { forgetMinutes, viewerCount } from './viewers.ts'
 
 const options = z.object({
   /** Network addresses that may watch on one session at the same time. */
   maxAddressesPerSession: z.int().min(1).default(3),
+  /** How often it is kept who watches, and told to the companion announcement. */
+  countSeconds: z.number().min(0.1).default(60),
+  /** How long it is kept what each minute of a stream saw. */
+  metricsDays: z.number().min(0).default(30),
 })
 
 /**
@@ -30,7 +35,10 @@ const options = z.object({
 export default definePlugin({
   name: 'playback',
   options,
-  setup(host, { maxAddressesPerSession }) {
+  setup(host, { maxAddressesPerSession, countSeconds, metricsDays }) {
+    const count = viewerCount(host)
+    let counting: NodeJS.Timeout | undefined
+    let kept: Promise<void> = Promise.resolve()
     const viewers = audience(maxAddressesPerSession)
     const admit = gate(host)
     const admitToRecording = recordingGate(host, () => host.use(mediaService))
@@ -59,6 +67,21 @@ export default definePlugin({
           return response
         })
       },
+      jobs: {
+        async retention() {
+          const now = host.clock.now()
+          await forgetMinutes(host.store, metricsDays, now)
+          await retainAt(host, now + HOUR_MS)
+        },
+      },
+      async start() {
+        counting = setInterval(keepCount, countSeconds * 1000)
+        await retainAt(host, host.clock.now() + 1000)
+      },
+      async close() {
+        clearInterval(counting)
+        await keepCount()
+      },
     }
 
     async function serve(c: Context): Promise<Response> {
@@ -86,7 +109,17 @@ export default definePlugin({
       // Asked again with the segment's own end: the playlist may have been fetched a while ago.
       const refusal =
         file.endMs === undefined ? undefined : admission.until(file.endMs, host.clock.now())
-      return refusal ? refuse(c, refusal) : segment(c, file)
+      if (refusal) return refuse(c, refusal)
+      count.saw(admission.streamId, admission.viewer, file.body.byteLength, host.clock.now())
+      return segment(c, file)
+    }
+
+    /** One after the other, whatever the disk says. */
+    function keepCount(): Promise<void> {
+      kept = kept
+        .then(count.keep)
+        .catch(error => host.log.warn({ cause: String(error) }, 'who watches was not kept'))
+      return kept
     }
 
     /** The picture belongs to the announcement: whoever sees that sees this. */
@@ -117,6 +150,10 @@ export default definePlugin({
     }
   },
 })
+
+const HOUR_MS = 3_600_000
+const retainAt = (host: Host, runAt: number): Promise<void> =>
+  host.store.transaction(tx => tx.enqueue({ name: 'retention', key: 'all', runAt }))
 
 /** Where the media comes from is down for a moment; anything else is our own failure. */
 function unavailable(error: unknown): 'unavailable' {

@@ -19,6 +19,7 @@ import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
 import { holdFolder } from '../store/sqlite/lock.ts'
+import { telemetry } from '../telemetry.ts'
 import { eventId, signatureVerifier } from '../verify.ts'
 import { createInbox } from './inbox.ts'
 import { createLink, type Link } from './link.ts'
@@ -97,6 +98,7 @@ export async function startCompanion(options: {
     signer,
     clock,
     log,
+    telemetry: telemetry({ log, metrics }),
     dataDir,
     urls,
     admit(value, ctx) {

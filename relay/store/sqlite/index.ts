@@ -138,6 +138,10 @@ export function openSqliteStore(options: {
         jobs.enqueue(plugin, job, clock.now())
         work.jobs = true
       }),
+      after: open((fn: () => void) => {
+        work.after ??= []
+        work.after.push(fn)
+      }),
     }
   }
 

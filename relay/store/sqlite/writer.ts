@@ -11,6 +11,8 @@ export interface Work {
   readonly stored: StoredEvent[]
   jobs: boolean
   closed: boolean
+  /** What to run once it is durable. */
+  after?: (() => void)[]
 }
 
 interface Waiting {
@@ -183,11 +185,24 @@ export function createWriter(options: {
         stored,
         group.some(done => done.work.jobs),
       )
-      for (const { waiting, value } of group) waiting.resolve(value)
+      for (const { waiting, value, work } of group) {
+        if (work.after) runAll(work.after)
+        waiting.resolve(value)
+      }
       sync()
       if (queue.length > 0) writeSoon(undefined)
       settle()
     })
+  }
+
+  function runAll(after: readonly (() => void)[]): void {
+    for (const fn of after) {
+      try {
+        fn()
+      } catch (error) {
+        log.error({ cause: String(error) }, 'what was to follow a transaction failed')
+      }
+    }
   }
 
   /** After a failed sync the kernel may have dropped the pages: only a restart tells what is on disk. */
