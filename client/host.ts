@@ -25,6 +25,8 @@ export interface Show {
   readonly price?: Price
   readonly freePreviewSeconds?: number
   readonly chat?: 'open' | 'grant'
+  /** The host's own pubkey, where its agent (`hostAgent`) is to be paid in place of the relay. */
+  readonly payee?: string
   readonly starts?: number
   readonly ends?: number
 }
@@ -39,6 +41,7 @@ export function announcementTemplate(show: Show, createdAt: number): EventTempla
     ['ends', show.ends],
     ['free_preview', freePreviewSeconds || undefined],
     ['chat', show.chat],
+    ['payee', show.payee],
   ]
   return {
     kind: kinds.LiveStream,

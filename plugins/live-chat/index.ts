@@ -12,7 +12,7 @@ import { fromClient } from '../../policies/source.ts'
 import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { collection } from '../collection.ts'
 import { streams } from '../live-stream/stream.ts'
-import { isWatching } from '../payment-stream/session.ts'
+import { isWatching, tipOf } from '../payment-stream/access.ts'
 import {
   accept,
   type Decision,
@@ -132,13 +132,10 @@ async function paymentProblem(
   if (await spentReceipts.get(reader, payment.receiptId))
     return 'this receipt already paid for a message, pay again for the next'
   const receipt = await reader.event(payment.receiptId)
-  const fits =
-    receipt?.kind === kinds.StreamReceipt &&
-    receipt.pubkey === self &&
-    tagValue(receipt, 'p') === message.author &&
-    message.addresses.includes(tagValue(receipt, 'a') ?? '')
-  if (!receipt || !fits) return 'the payment tag names no receipt of yours for this stream'
-  if (tagValue(receipt, 'received') !== String(payment.amount))
-    return `the receipt says ${tagValue(receipt, 'received')}, the message ${payment.amount}`
+  const tip = receipt && (await tipOf(reader, self, receipt))
+  if (tip?.viewer !== message.author || !message.addresses.includes(tip.address))
+    return 'the payment tag names no receipt of yours for a tip to this stream'
+  if (tip.amount !== payment.amount)
+    return `the receipt says ${tip.amount}, the message ${payment.amount}`
   return undefined
 }

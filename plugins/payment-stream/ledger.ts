@@ -41,6 +41,11 @@ const NEVER_NEGATIVE = /^(viewer|escrow|suspense|party):/
 const PAGE = 1000
 
 const balanceKey = (asset: string, account: string): string => `${asset} ${account}`
+/** The asset has no space in it. */
+const accountOf = (key: string): { asset: string; account: string } => {
+  const space = key.indexOf(' ')
+  return { asset: key.slice(0, space), account: key.slice(space + 1) }
+}
 
 /** What an account holds, in the asset's smallest unit. */
 export const balanceOf = async (reader: Reader, asset: string, account: string): Promise<bigint> =>
@@ -117,6 +122,14 @@ export async function statement(
   return lines
 }
 
+/** What every account holds, by asset and account. */
+export async function accounts(
+  reader: Reader,
+): Promise<{ asset: string; account: string; balance: bigint }[]> {
+  const rows = await balances.list(reader)
+  return rows.map(({ key, value }) => ({ ...accountOf(key), balance: value }))
+}
+
 /** The balances that the journal gives, keyed `<asset> <account>`. */
 export async function rebuild(reader: Reader): Promise<Map<string, bigint>> {
   const rebuilt = new Map<string, bigint>()
@@ -126,6 +139,28 @@ export async function rebuild(reader: Reader): Promise<Map<string, bigint>> {
       rebuilt.set(key, (rebuilt.get(key) ?? 0n) + amount)
     }
   return rebuilt
+}
+
+/** A balance that was not what the journal says. */
+export interface Correction {
+  readonly asset: string
+  readonly account: string
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** Makes the balances what the journal says, in the caller's transaction; gives what it changed. */
+export async function rebuildBalances(tx: Tx): Promise<Correction[]> {
+  const rebuilt = await rebuild(tx)
+  const stored = new Map((await balances.list(tx)).map(({ key, value }) => [key, value]))
+  const corrections: Correction[] = []
+  for (const key of new Set([...rebuilt.keys(), ...stored.keys()])) {
+    const [from, to] = [stored.get(key) ?? 0n, rebuilt.get(key) ?? 0n]
+    if (from === to) continue
+    await balances.put(tx, key, to)
+    corrections.push({ ...accountOf(key), from, to })
+  }
+  return corrections
 }
 
 /** What is wrong with the books, one sentence each; empty when journal and balances agree and every sum is zero. */
@@ -140,7 +175,7 @@ export async function verifyLedger(reader: Reader): Promise<string[]> {
   for (const key of new Set([...rebuilt.keys(), ...stored.keys()])) {
     const [says, holds] = [rebuilt.get(key) ?? 0n, stored.get(key) ?? 0n]
     if (says !== holds) problems.push(`${key} holds ${holds}, its journal says ${says}`)
-    const problem = balanceProblem(key.slice(key.indexOf(' ') + 1), holds)
+    const problem = balanceProblem(accountOf(key).account, holds)
     if (problem) problems.push(`${key} ${problem}`)
   }
   return problems

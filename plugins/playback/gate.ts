@@ -1,7 +1,7 @@
 import { describePrice, isPaid } from '../../events/index.ts'
 import { tokenVerifier } from '../access-grant/token.ts'
 import { type LiveStream, streamClock, streamIds, streams } from '../live-stream/stream.ts'
-import { mayServe, sessions } from '../payment-stream/session.ts'
+import { accessOf } from '../payment-stream/access.ts'
 import type { Host } from '../plugin.ts'
 import { isPublicId } from './path.ts'
 import { previews } from './preview.ts'
@@ -38,10 +38,10 @@ export function gate(host: Host) {
       return { status: 401, error: `this access token is ${verified.problem}, ask for a new grant` }
     const { aud, sid } = verified.claims
     const stream = await streams.get(host.store, aud)
-    const session = await sessions.get(host.store, sid)
-    if (!stream || !session) return { status: 404, error: 'this stream is not here any more' }
+    const access = await accessOf(host.store, sid)
+    if (!stream || !access) return { status: 404, error: 'this stream is not here any more' }
     const until = (endMs: number, at: number): Refusal | undefined => {
-      const verdict = mayServe(session, stream, endMs, at)
+      const verdict = access.serves(stream, endMs, at)
       return verdict.ok ? undefined : { status: 402, error: verdict.reason, stream }
     }
     return until(now, now) ?? { ok: true, streamId: stream.id, viewer: sid, until }

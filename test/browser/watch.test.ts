@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
@@ -13,6 +14,8 @@ import { announce, plays, position, publish, START_MS } from './stage.ts'
 const test = suite<{ relay: RelayProcess; dir: string }>('watching in a browser')
 const artifacts = new URL('../../artifacts/', import.meta.url).pathname
 const GROWTH_SECONDS = 5
+const require = createRequire(import.meta.url)
+type HlsClass = new () => { loadSource(url: string): void; attachMedia(video: unknown): void }
 
 const browser = await launchChromium()
 /** Without a browser each is skipped, and counted as that. */
@@ -20,7 +23,11 @@ const scenario = browser ? test : test.skip
 
 test.before(async context => {
   context.dir = await mkdtemp(join(tmpdir(), 'sluice-watch-'))
-  context.relay = await spawnRelay(['--set', `db=${context.dir}`])
+  const record = ['record=true', 'recordKeepFreeMb=0'].flatMap(one => [
+    '--set',
+    `liveStream.local.${one}`,
+  ])
+  context.relay = await spawnRelay(['--set', `db=${context.dir}`, ...record])
   await mkdir(artifacts, { recursive: true })
 })
 test.after(async ({ relay, dir }) => {
@@ -207,6 +214,45 @@ scenario('a streamer goes from the home page to live with four actions', async (
   } finally {
     await publisher.stop()
     await page.close()
+  }
+})
+
+scenario('a recording plays, as HLS and as MP4 from any point of it', async ({ relay }) => {
+  const stream = await announce(relay.url, { d: 'recorded', title: 'Recorded' })
+  const publisher = publish(stream.ingest)
+  const { page } = await open(relay.http + watchPath(stream.address), false)
+  try {
+    await story(page, 'recording', async () => {
+      await plays(page, 2)
+      await publisher.stop()
+      const hls = await stream.end()
+      await page.goto(`${relay.http}/healthz`)
+      await page.addScriptTag({ path: require.resolve('hls.js') })
+      await page.evaluate(url => {
+        const video = document.body.appendChild(document.createElement('video'))
+        const player = new (window as unknown as { Hls: HlsClass }).Hls()
+        player.loadSource(url)
+        player.attachMedia(video)
+        video.muted = true
+        return video.play()
+      }, hls)
+      await plays(page, 2)
+
+      await page.goto(hls.replace('index.m3u8', 'recording.mp4'))
+      await plays(page, 1)
+      await page.evaluate(() => {
+        const video = document.querySelector('video')
+        if (video) video.currentTime = video.duration - 1
+        return video?.play()
+      })
+      await page.waitForFunction(() => document.querySelector('video')?.ended, null, {
+        timeout: START_MS,
+      })
+    })
+  } finally {
+    await publisher.stop()
+    await page.close()
+    stream.close()
   }
 })
 
