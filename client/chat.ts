@@ -5,7 +5,7 @@ import {
   parseChatMessage,
   tagValue,
 } from '../events/index.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 
 /** A message as it stands in the chat. Times in unix seconds. */
 export interface Said extends ChatMessage {
@@ -20,7 +20,7 @@ export interface Said extends ChatMessage {
  *
  * Example: `const room = chat(relay, stream.chatAddresses); room.listen(said => show(said)); await room.say('hi')`.
  */
-export function chat(relay: RelayClient, addresses: readonly string[]) {
+export function chat(relay: Relay, addresses: readonly string[]) {
   return {
     /** Calls `onMessage` for the last messages (any order) and each new one; gives the function that ends it. */
     listen(onMessage: (said: Said) => void, onReady?: () => void, last = 100): () => void {

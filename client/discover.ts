@@ -1,5 +1,5 @@
 import { kinds, parseAddress } from '../events/index.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import { type Stream, streamBook } from './stream-book.ts'
 
 /**
@@ -9,7 +9,7 @@ import { type Stream, streamBook } from './stream-book.ts'
  * Example: `const stop = followStreams(relay, self, streams => console.log(streams.length))`.
  */
 export function followStreams(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   onChange: (streams: Stream[]) => void,
 ): () => void {
@@ -36,7 +36,7 @@ export function followStreams(
  * Gives the function that ends it.
  */
 export function followStream(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   address: string,
   onChange: (stream: Stream | undefined) => void,

@@ -12,7 +12,7 @@ import {
   type ViewerGrant,
 } from '../events/index.ts'
 import { OpenRejected, RelayRefused, RelayTimeout, SignerMissing, sentenceOf } from './errors.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import type { PaySchedule } from './schedule.ts'
 import { streamMoneyTemplate } from './templates.ts'
 import { type Voucher, vouchers } from './vouchers.ts'
@@ -35,7 +35,7 @@ export interface SessionState {
 }
 
 export interface SessionOptions {
-  readonly relay: RelayClient
+  readonly relay: Relay
   /** The relay's pubkey: payee, and the only one whose receipts and grants count. */
   readonly self: string
   /** The 5610 that opens (or opened) the session. */

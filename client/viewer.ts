@@ -1,7 +1,7 @@
 import { isPaid, kinds, type NostrEvent, parseStreamOpen } from '../events/index.ts'
 import { SluiceError } from './errors.ts'
 import { randomHex } from './random.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import { defaultSchedule, type PaySchedule } from './schedule.ts'
 import { Session, type SessionState } from './session.ts'
 import type { Stream } from './stream-book.ts'
@@ -25,7 +25,7 @@ const RESUME_SECONDS = 6 * 3600
  * await session.close()
  * ```
  */
-export function viewer(relay: RelayClient, self: string) {
+export function viewer(relay: Relay, self: string) {
   return {
     /**
      * Opens a session, or takes up the one that an earlier visit left open. Nothing is paid until `pay()`.
@@ -50,12 +50,7 @@ export function viewer(relay: RelayClient, self: string) {
 
 export type Viewer = ReturnType<typeof viewer>
 
-function newOpen(
-  relay: RelayClient,
-  self: string,
-  stream: Stream,
-  budget: bigint,
-): Promise<NostrEvent> {
+function newOpen(relay: Relay, self: string, stream: Stream, budget: bigint): Promise<NostrEvent> {
   const { price } = stream
   if (!price) throw new SluiceError('This stream is free: there is nothing to pay.')
   return relay.signer.sign(
@@ -74,7 +69,7 @@ function newOpen(
 
 /** The newest 5610 of ours for this stream at this price and budget that nobody has closed. */
 async function leftOpen(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   stream: Stream,
   budget: bigint,

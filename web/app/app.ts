@@ -1,7 +1,8 @@
 import { effect, type ReadonlySignal, signal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
-import { RelayClient, type RelayStatus } from '../../client/relay-client.ts'
+import type { Relay, RelayStatus } from '../../client/relay.ts'
+import { RelayClient } from '../../client/relay-client.ts'
 import { httpUrl, type RelayInfo, relayInfo } from '../../client/relay-info.ts'
 import { type Identity, identity } from './identity.ts'
 import { type Profiles, profiles } from './profiles.ts'
@@ -9,7 +10,7 @@ import { type Router, router } from './router.ts'
 
 /** What every part of the pages may use. */
 export interface App {
-  readonly relay: RelayClient
+  readonly relay: Relay
   readonly status: ReadonlySignal<RelayStatus>
   /** Undefined until the relay has said who it is. */
   readonly info: ReadonlySignal<RelayInfo | undefined>
