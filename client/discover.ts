@@ -32,6 +32,30 @@ export function followStreams(
 }
 
 /**
+ * The streams that a search finds (NIP-50: title, summary, tags), live first; also such as are long over.
+ * Example: `await findStreams(relay, self, 'jazz')`.
+ */
+export async function findStreams(relay: Relay, self: string, text: string): Promise<Stream[]> {
+  const book = streamBook(self)
+  const filters = [{ kinds: [kinds.LiveStream], search: text, limit: 100 }]
+  for (const event of await relay.query(filters)) book.add(event)
+  return book.list(now())
+}
+
+/** A host's streams that can be watched again, the newest first: `recording` is where. */
+export async function recordings(relay: Relay, self: string, host: string): Promise<Stream[]> {
+  const book = streamBook(self)
+  const filters = [
+    { kinds: [kinds.LiveStream], authors: [host] },
+    { kinds: [kinds.LiveStream], authors: [self], '#p': [host] },
+  ]
+  for (const event of await relay.query(filters)) book.add(event)
+  return book
+    .list(now())
+    .filter(stream => stream.phase === 'ended' && stream.recording && stream.host === host)
+}
+
+/**
  * Follows one stream by its address. `onChange` gets undefined once when the relay does not know it.
  * Gives the function that ends it.
  */

@@ -61,6 +61,17 @@ export class BadBunkerAddress extends SluiceError {
   }
 }
 
+/** The relay's HTTP API said no; the message is its reason. `status` is HTTP's. */
+export class ApiRefused extends SluiceError {
+  override name = 'ApiRefused'
+  readonly status: number
+
+  constructor(status: number, reason: string) {
+    super(sentence(reason || 'the relay cannot do this now'))
+    this.status = status
+  }
+}
+
 /** The relay does not sell streams: its NIP-11 document names no `self`. */
 export class NotASluice extends SluiceError {
   override name = 'NotASluice'

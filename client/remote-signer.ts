@@ -29,6 +29,8 @@ export interface RemoteSession {
   readonly clientSecret: string
   readonly pubkey: string
   readonly relays: readonly string[]
+  /** The person's own pubkey, once it was told. */
+  readonly person?: string
 }
 
 interface Waiting {
@@ -56,6 +58,7 @@ export class RemoteSigner implements Signer {
   readonly #clientSecret: string
   readonly #relays: readonly string[]
   #remote = ''
+  #person: string | undefined
   #known: Promise<string> | undefined
   #end: () => void = () => {}
 
@@ -95,7 +98,9 @@ export class RemoteSigner implements Signer {
 
   /** Takes up a session of before, without asking anybody. */
   static resume(session: RemoteSession, options: RemoteSignerOptions = {}): RemoteSigner {
-    return RemoteSigner.#to(session.clientSecret, session, options)
+    const signer = RemoteSigner.#to(session.clientSecret, session, options)
+    if (isHex64(session.person)) signer.#person = session.person
+    return signer
   }
 
   /**
@@ -129,12 +134,15 @@ export class RemoteSigner implements Signer {
 
   /** Holds the key of this pairing: keep it as you keep a secret key. */
   get session(): RemoteSession {
-    return { clientSecret: this.#clientSecret, pubkey: this.#remote, relays: this.#relays }
+    const [clientSecret, pubkey, relays] = [this.#clientSecret, this.#remote, this.#relays]
+    return { clientSecret, pubkey, relays, person: this.#person }
   }
 
   pubkey(): Promise<string> {
+    if (this.#person) return Promise.resolve(this.#person)
     this.#known ??= this.#ask('get_public_key', []).then(pubkey => {
       if (!isHex64(pubkey)) throw new SigningRefused(pubkey, 'Your remote signer names no pubkey.')
+      this.#person = pubkey
       return pubkey
     })
     this.#known.catch(() => {

@@ -6,6 +6,7 @@ import { defaultSchedule, type PaySchedule } from './schedule.ts'
 import { Session, type SessionState } from './session.ts'
 import type { Stream } from './stream-book.ts'
 import { streamOpenTemplate } from './templates.ts'
+import { type Tip, tip } from './tip.ts'
 
 export interface WatchOptions extends Partial<PaySchedule> {
   readonly onChange: (state: SessionState) => void
@@ -45,6 +46,10 @@ export function viewer(relay: Relay, self: string) {
       const resumed = left && (await begin(left, true).catch(() => undefined))
       return resumed ?? begin(await newOpen(relay, self, stream, schedule.budget), false)
     },
+
+    /** Gives the host something, once; `asset` where the stream has no price of its own. See `tip`. */
+    tip: (stream: Stream, amount: bigint, asset = 'CREDIT'): Promise<Tip> =>
+      tip(relay, self, stream, amount, stream.price?.asset ?? asset),
   }
 }
 

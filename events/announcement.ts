@@ -29,6 +29,8 @@ export interface Announcement {
   readonly price?: Price
   readonly freePreviewSeconds: number
   readonly chat: 'open' | 'grant'
+  /** The chat message that the host pins. */
+  readonly pinned?: string
 }
 
 const MAX_PARTICIPANTS = 1000
@@ -108,6 +110,7 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
     price: price?.value,
     freePreviewSeconds: Number(preview ?? 0),
     chat: chat ?? 'open',
+    pinned: tagValue(event, 'pinned'),
   })
 }
 

@@ -7,6 +7,7 @@ import type {
   PolicyContext,
   ReadRequest,
 } from '../plugins/plugin.ts'
+import { policyTimes } from './policy-times.ts'
 import type { Visibility } from './store/store.ts'
 import { within } from './within.ts'
 
@@ -23,6 +24,7 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
   const readers = policies.filter(policy => policy.read)
   const watchers = policies.filter(policy => policy.visible)
   const writersOf = new Map<number, Policy[]>()
+  const times = policyTimes()
 
   function writersFor(kind: number): Policy[] {
     let asked = writersOf.get(kind)
@@ -56,12 +58,19 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
     policy: Policy,
     ask: (policy: Policy) => Awaitable<Decision>,
   ): Awaitable<Decision> {
+    const done = times.begin(policy.name)
     try {
       const answer = ask(policy)
-      if (!(answer instanceof Promise)) return answer
+      if (!(answer instanceof Promise)) {
+        done()
+        return answer
+      }
       const ms = policy.deadlineMs ?? deadlineMs
-      return within(answer, ms, `no answer after ${ms} ms`).catch(error => failed(policy, error))
+      return within(answer, ms, `no answer after ${ms} ms`)
+        .catch(error => failed(policy, error))
+        .finally(done)
     } catch (error) {
+      done()
       return failed(policy, error)
     }
   }
@@ -75,6 +84,9 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
   const anyKind = watchers.some(policy => !policy.visibleKinds)
 
   return {
+    /** How long each policy has taken. */
+    times: times.read,
+
     write: (event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> =>
       firstRefusal(writersFor(event.kind), policy => policy.write?.(event, ctx) ?? acceptance),
 

@@ -17,6 +17,7 @@ import { judge } from './judge.ts'
 import { importPlugin } from './loader.ts'
 import { ownPolicies } from './own-policies.ts'
 import { pluginSockets } from './plugin-sockets.ts'
+import { policyMetrics } from './policy-times.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
@@ -110,6 +111,7 @@ export async function startRelay(options: {
     deadlineMs: POLICY_DEADLINE_MS,
     log,
   })
+  policyMetrics(metrics, judges)
   const verify = signatureVerifier(curve)
   admit = admitter({ judge: judges, verify })
   relay = createRelay({
@@ -139,6 +141,7 @@ export async function startRelay(options: {
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
   const app = createHttp({
     webDir: packageFile('dist/web'),
+    origin: () => known().http,
     info: () => relayInfo(config, signer.self, version, together.info()),
     ready: () => ready,
     metrics: () => Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)]).metrics(),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { kinds, markedEvent, type NostrEvent, tagValue } from '../../events/index.ts'
 import { definePlugin, type Policy, reject } from '../plugin.ts'
+import { hostTicketApi } from './host-ticket.ts'
 import { issuer } from './issue.ts'
 
 const options = z.object({
@@ -31,6 +32,7 @@ export default definePlugin({
         [kinds.StreamReceipt]: issueFor,
       },
       jobs: { renew: job => issue(job.key) },
+      routes: hostTicketApi(host, grantSeconds),
     }
   },
 })

@@ -19,6 +19,7 @@ import {
 import { api } from './api.ts'
 import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
+import { earningsApi } from './earnings.ts'
 import { verifyLedger } from './ledger.ts'
 import { opener, refusedOpen } from './open.ts'
 import { type PaymentOptions, paymentOptions } from './options.ts'
@@ -58,6 +59,7 @@ export default definePlugin({
       jobs: { watch: watch.watch, forget: forgetter(desk) },
       routes(app) {
         credit(app)
+        earningsApi(desk)(app)
         ilp.routes(app)
       },
       sockets: ilp.sockets,

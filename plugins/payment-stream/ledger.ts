@@ -41,6 +41,11 @@ const NEVER_NEGATIVE = /^(viewer|escrow|suspense|party):/
 const PAGE = 1000
 
 const balanceKey = (asset: string, account: string): string => `${asset} ${account}`
+/** The asset has no space in it. */
+const accountOf = (key: string): { asset: string; account: string } => {
+  const space = key.indexOf(' ')
+  return { asset: key.slice(0, space), account: key.slice(space + 1) }
+}
 
 /** What an account holds, in the asset's smallest unit. */
 export const balanceOf = async (reader: Reader, asset: string, account: string): Promise<bigint> =>
@@ -115,6 +120,14 @@ export async function statement(
     lines.push({ at, id, memo, amount: change, balance })
   }
   return lines
+}
+
+/** What every account holds, by asset and account. */
+export async function accounts(
+  reader: Reader,
+): Promise<{ asset: string; account: string; balance: bigint }[]> {
+  const rows = await balances.list(reader)
+  return rows.map(({ key, value }) => ({ ...accountOf(key), balance: value }))
 }
 
 /** The balances that the journal gives, keyed `<asset> <account>`. */

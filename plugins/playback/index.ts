@@ -11,6 +11,7 @@ import {
 import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { type Admission, gate, type Refusal } from './gate.ts'
+import { oembedApi } from './oembed.ts'
 import { isMediaPath } from './path.ts'
 
 const options = z.object({
@@ -45,6 +46,7 @@ export default definePlugin({
 
     return {
       routes(app) {
+        oembedApi(host)(app)
         app.options('/p/*', c => c.body(null, 204, { ...cors, 'Access-Control-Max-Age': '86400' }))
         app.get('/p/:ticket/:path{.+}', async c => {
           const response = await serve(c)

@@ -12,7 +12,7 @@ import {
   when,
 } from '../../web/app/format.ts'
 import { routeOf } from '../../web/app/router.ts'
-import { showOf } from '../../web/discover/my-show.ts'
+import { emptyInput, showOf } from '../../web/go-live/my-show.ts'
 import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
 
 const test = suite('pages')
@@ -54,13 +54,14 @@ test('pictures are shown over https only', () => {
 })
 
 test('the form’s words become an announcement, or a sentence', () => {
-  const input = { title: ' Jazz ', amount: '10', unit: 'second' as const, preview: '30' }
+  const input = { ...emptyInput, title: ' Jazz ', category: 'music', tags: '#Piano, late  night' }
   const show = showOf(input)
   assert.ok(typeof show === 'object')
   if (typeof show === 'object') {
     assert.is(show.title, 'Jazz')
     assert.is(show.price?.amount, 10n)
     assert.is(show.freePreviewSeconds, 30)
+    assert.equal(show.hashtags, ['music', 'piano', 'late', 'night'])
   }
   const free = showOf({ ...input, amount: '0' })
   assert.is(typeof free === 'object' && free.price, undefined)
