@@ -7,6 +7,7 @@ import { httpUrl, type RelayInfo, relayInfo } from '../../client/relay-info.ts'
 import { type Identity, identity } from './identity.ts'
 import { type Profiles, profiles } from './profiles.ts'
 import { type Router, router } from './router.ts'
+import { keep } from './storage.ts'
 
 /** What every part of the pages may use. */
 export interface App {
@@ -23,7 +24,7 @@ export interface App {
 
 /** Connects the pages to a relay (ws or wss URL), for as long as the page is open. */
 export function createApp(relayUrl: string): App {
-  const me = identity(localStorage)
+  const me = identity(keep())
   const relay = new RelayClient(relayUrl, { trusted: true })
   const status = signal<RelayStatus>(relay.status)
   const info = signal<RelayInfo | undefined>(undefined)

@@ -4,6 +4,7 @@ import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
 import { findNip07, nip07Signer } from '../../client/nip07-signer.ts'
 import type { RemoteSession, RemoteSigner } from '../../client/remote-signer.ts'
 import type { Signer } from '../../client/signer.ts'
+import type { Keep } from './storage.ts'
 
 const KEY = 'sluice.key'
 const CHOICE = 'sluice.signer'
@@ -26,7 +27,7 @@ export interface Identity {
 }
 
 /** Who this browser is. Keys stay in `storage`; nothing here ever sends or logs one. */
-export function identity(storage: Storage): Identity {
+export function identity(storage: Keep): Identity {
   const signer = signal<Signer | undefined>(undefined)
   const pubkey = signal<string | undefined>(undefined)
 
