@@ -45,6 +45,8 @@ export async function openPage(
 
 export async function shot(page: Page, name: string, fullPage = false): Promise<void> {
   await mkdir(artifacts, { recursive: true })
+  // What sticks to the top stands at the top of a whole page.
+  if (fullPage) await page.evaluate(() => scrollTo(0, 0))
   await page.screenshot({ path: join(artifacts, `${name}.png`), fullPage })
 }
 

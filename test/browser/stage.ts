@@ -10,9 +10,9 @@ import { startPublisher } from '../media/publisher.ts'
 /** From the publisher's start to the page's picture, also on a machine that is busy otherwise. */
 export const START_MS = 45_000
 
-/** Announces a show, and gives its address and where its media goes. */
-export async function announce(url: string, show: Partial<Show>) {
-  const signer = new LocalSigner(generateSecret())
+/** Announces a show, and gives its address and where its media goes. `secret`: the host's key, 64 hex. */
+export async function announce(url: string, show: Partial<Show>, secret = generateSecret()) {
+  const signer = new LocalSigner(secret)
   const relay = new RelayClient(url, { connect: connectNode, signer })
   const mine = host(relay, (await relayInfo(url)).self)
   const address = await mine.announce({ d: 'show', status: 'planned', title: 'Show', ...show })

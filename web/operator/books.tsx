@@ -35,14 +35,14 @@ export function Books({ overview, operator }: { overview: Overview; operator: Op
   )
 }
 
-/** Accounts that give (negative) are compared by their size. */
+/** Accounts that give hold less than nothing: they are compared, and said, by their size. */
 const rowsOf = (asset: string, classes: Readonly<Record<string, string>>) =>
   Object.entries(classes)
     .filter(([, sum]) => sum !== '0')
     .map(([name, sum]) => ({
       name: t.accounts[name as keyof typeof t.accounts] ?? name,
       value: Math.abs(Number(sum)),
-      text: money(BigInt(sum), asset),
+      text: money(BigInt(name.startsWith('grant:') ? sum.replace(/^-/, '') : sum), asset),
     }))
 
 function Grant({ operator }: { operator: Operator }) {

@@ -35,18 +35,14 @@ export function Lists({ operator }: { operator: Operator }) {
   }
   useEffect(() => {
     void load()
-  }, [operator.overview === undefined])
-  const change = async (method: string, ...params: unknown[]) => {
-    await operator.run(method, ...params)
-    await load()
-  }
+  }, [operator.changes])
   const ban = (event: Event) => {
     event.preventDefault()
     const pubkey = pubkeyOf(key)
     setBad(pubkey ? '' : t.badKey)
     if (!pubkey) return
     setKey('')
-    void change('banpubkey', pubkey, why)
+    void operator.run('banpubkey', pubkey, why)
   }
   return (
     <section class="panel" aria-labelledby="bans">
@@ -65,7 +61,11 @@ export function Lists({ operator }: { operator: Operator }) {
                       {pubkey ? shortKey(pubkey) : name.slice(0, 40)}{' '}
                       <span class="muted">{reason}</span>
                     </span>
-                    <button type="button" class="button small" onClick={() => change(undo, name)}>
+                    <button
+                      type="button"
+                      class="button small"
+                      onClick={() => operator.run(undo, name)}
+                    >
                       {t.letIn}
                     </button>
                   </li>

@@ -26,11 +26,7 @@ export function Reports({ operator }: { operator: Operator }) {
   }
   useEffect(() => {
     void load()
-  }, [operator.overview === undefined])
-  const judge = async (method: string, ...params: unknown[]) => {
-    await operator.run(method, ...params)
-    await load()
-  }
+  }, [operator.changes])
   return (
     <section class="panel" aria-labelledby="reports">
       <h2 id="reports">{t.reports}</h2>
@@ -55,7 +51,7 @@ export function Reports({ operator }: { operator: Operator }) {
                   <button
                     type="button"
                     class="button small stop"
-                    onClick={() => judge('banevent', id, reason)}
+                    onClick={() => operator.run('banevent', id, reason)}
                   >
                     {t.banEvent}
                   </button>
@@ -63,7 +59,7 @@ export function Reports({ operator }: { operator: Operator }) {
                     <button
                       type="button"
                       class="button small stop"
-                      onClick={() => judge('banpubkey', event.pubkey, reason)}
+                      onClick={() => operator.run('banpubkey', event.pubkey, reason)}
                     >
                       {t.banPubkey}
                     </button>
@@ -71,7 +67,7 @@ export function Reports({ operator }: { operator: Operator }) {
                   <button
                     type="button"
                     class="button small"
-                    onClick={() => judge('allowevent', id)}
+                    onClick={() => operator.run('allowevent', id)}
                   >
                     {t.allowEvent}
                   </button>

@@ -28,6 +28,8 @@ export interface Operator {
   readonly admitted?: boolean
   readonly overview?: Overview
   readonly problem: string
+  /** Grows with everything that was changed from here: what shows lists reads them anew. */
+  readonly changes: number
   refresh(): void
   /** Calls a method of NIP-86 and reads everything anew; what fails is shown in `problem`. */
   run(method: string, ...params: unknown[]): Promise<unknown>
@@ -46,6 +48,7 @@ export function useOperator(): Operator {
   const [admitted, setAdmitted] = useState<boolean | undefined>(undefined)
   const [problem, setProblem] = useState('')
   const [round, setRound] = useState(0)
+  const [changes, setChanges] = useState(0)
   const refresh = useCallback(() => setRound(before => before + 1), [])
 
   useEffect(() => {
@@ -88,7 +91,13 @@ export function useOperator(): Operator {
     overview,
     problem,
     refresh,
-    run: (method, ...params) => attempt(async () => manage(origin, await need(), method, params)),
+    changes,
+    run: (method, ...params) =>
+      attempt(async () => {
+        const result = await manage(origin, await need(), method, params)
+        if (!method.startsWith('list')) setChanges(before => before + 1)
+        return result
+      }),
     post: (path, body) =>
       attempt(async () => api(origin + path, await need(), { method: 'POST', body })),
     get: path => attempt(async () => api(origin + path, await need())),
