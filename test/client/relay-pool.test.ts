@@ -8,6 +8,7 @@ import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
 import { connectNode } from '../../client/node.ts'
 import { RelayPool } from '../../client/relay-pool.ts'
 import { kinds, type NostrEvent } from '../../events/index.ts'
+import { until } from './until.ts'
 import { type WireServer, wireServer } from './wire-server.ts'
 
 /** Three relays: two that answer, and one that is dead. */
@@ -31,11 +32,6 @@ test.after.each(async ({ a, b, pool }) => {
   pool.close()
   await Promise.all([a.close(), b.close()])
 })
-
-async function until(condition: () => boolean, ms = 5_000): Promise<void> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) if (condition()) return
-  assert.unreachable(`it did not happen in ${ms} ms`)
-}
 
 const note = (content: string, tags: string[][] = [], kind = 1): Promise<NostrEvent> =>
   me.sign({ kind, created_at: Math.floor(Date.now() / 1000), tags, content })
