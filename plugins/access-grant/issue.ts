@@ -13,9 +13,12 @@ const grants = collection(
   z.object({ event: z.string(), issuedAt: z.number(), expiresAt: z.number() }),
 )
 
-/** Makes the function that brings a session's grant up to date; twice is the same as once. */
+/**
+ * Makes the function that brings a session's grant up to date; twice is the same as once, unless `anew` asks for another
+ * one before its time.
+ */
 export function issuer(host: Host, grantSeconds: number) {
-  return (sessionId: string): Promise<void> =>
+  return (sessionId: string, anew = false): Promise<void> =>
     host.store.transaction(async tx => {
       const nowMs = host.clock.now()
       const now = Math.floor(nowMs / 1000)
@@ -24,7 +27,7 @@ export function issuer(host: Host, grantSeconds: number) {
       if (!session || !stream || !mayServe(session, stream, nowMs, nowMs).ok) return
 
       const last = await grants.get(tx, sessionId)
-      if (last && now < last.issuedAt + (last.expiresAt - last.issuedAt) / 2) return
+      if (!anew && last && now < last.issuedAt + (last.expiresAt - last.issuedAt) / 2) return
       const expiresAt = now + grantSeconds
       const event = viewerGrant(host, session, stream, now, expiresAt)
       // Only the newest is kept: an older token says nothing that this one does not.

@@ -2,7 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { chat } from '../../client/chat.ts'
 import type { Said } from '../../client/chat-log.ts'
-import { findStreams, recordings } from '../../client/discover.ts'
+import { findStreams, followStream, recordings } from '../../client/discover.ts'
 import { ApiRefused, RelayRefused } from '../../client/errors.ts'
 import { follows } from '../../client/follows.ts'
 import { host } from '../../client/host.ts'
@@ -12,7 +12,11 @@ import { moderation } from '../../client/moderation.ts'
 import { connectNode } from '../../client/node.ts'
 import { RelayClient } from '../../client/relay-client.ts'
 import { relayInfo } from '../../client/relay-info.ts'
+import type { SessionState } from '../../client/session.ts'
+import type { Stream } from '../../client/stream-book.ts'
+import { qualityRequestTemplate } from '../../client/templates.ts'
 import { tip } from '../../client/tip.ts'
+import { viewer } from '../../client/viewer.ts'
 import { kinds, parseAnnouncement } from '../../events/index.ts'
 import { publicId } from '../../plugins/live-stream/lifecycle.ts'
 import { naddrOf, watchPath } from '../../web/app/format.ts'
@@ -159,6 +163,42 @@ test('hosts pin, take out and mute; others cannot', async ({
   await chat(watcher, [address]).unsay(mine.id)
   await until(() => !texts().includes('oops'))
   stop()
+})
+
+test('another quality is asked for and granted, where it is paid for and there', async ({
+  self,
+  watcher,
+  troll,
+  address,
+}) => {
+  const states: SessionState[] = []
+  const stream = await new Promise<Stream>(resolve => {
+    const stop = followStream(watcher, self, address, found => {
+      if (!found) return
+      resolve(found)
+      setTimeout(() => stop())
+    })
+  })
+  const session = await viewer(watcher, self).open(stream, {
+    onChange: state => states.push(state),
+  })
+  assert.match(await refused(session.requestQuality('480p'), RelayRefused), 'Nothing is paid yet')
+  session.pay()
+  await until(() => states.at(-1)?.grant !== undefined)
+  const before = states.at(-1)?.grant?.token
+  assert.match(await refused(session.requestQuality('4k'), RelayRefused), 'This stream comes in')
+  assert.match(await refused(session.requestQuality('best'), RelayRefused), 'is none of source')
+  await session.requestQuality('480p')
+  await until(() => states.at(-1)?.grant?.token !== before)
+  const foreign = qualityRequestTemplate({
+    session: session.id,
+    payee: self,
+    address,
+    quality: '480p',
+    createdAt: Math.floor(Date.now() / 1000),
+  })
+  assert.match(await refused(troll.send(foreign), RelayRefused), 'no session of yours')
+  await session.close()
 })
 
 test('what a stream earns, and a ticket to it, is for its host alone', async ({

@@ -7,8 +7,8 @@ import type { StudioState } from './use-studio.ts'
 
 const t = texts.goLive
 
-/** Server and key for OBS; the key is covered until it is asked for, and can be changed. */
-export function ObsPanel({ studio }: { studio: StudioState }) {
+/** Server and key for OBS; the key is covered until it is asked for, and can be changed where the relay does that. */
+export function ObsPanel({ studio, rotates }: { studio: StudioState; rotates: boolean }) {
   const { origin } = useApp()
   const [busy, setBusy] = useState(false)
   const { grant, id, signer, fail } = studio
@@ -35,11 +35,13 @@ export function ObsPanel({ studio }: { studio: StudioState }) {
           <p class="hint">
             {t.obsHelp} {t.keyWarning}
           </p>
-          <div class="actions">
-            <button type="button" class="button small" disabled={busy} onClick={rotate}>
-              {t.rotate}
-            </button>
-          </div>
+          {rotates && (
+            <div class="actions">
+              <button type="button" class="button small" disabled={busy} onClick={rotate}>
+                {t.rotate}
+              </button>
+            </div>
+          )}
         </>
       ) : (
         <p class="muted">{t.waitingForKey}</p>

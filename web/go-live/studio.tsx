@@ -77,7 +77,7 @@ function OnAir({ studio, show }: { studio: StudioState; show: Show }) {
       {live && (
         <EarningsPanel studio={studio} paid={show.price !== undefined} watching={watching} />
       )}
-      <ObsPanel studio={studio} />
+      <ObsPanel studio={studio} rotates={status !== undefined} />
       {status && live && <HealthPanel status={status} />}
       {status && <RestreamPanel studio={studio} status={status} changed={askAgain} />}
     </>
