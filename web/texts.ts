@@ -313,7 +313,7 @@ export const texts = {
     connections: 'Connections',
     live: 'Live streams',
     viewers: 'Viewers',
-    sessions: 'Paying sessions',
+    sessions: 'Open sessions',
     lag: 'Event loop, p99',
     memory: 'Memory',
     jobs: 'Jobs waiting',

@@ -1,4 +1,4 @@
-import { effect, type ReadonlySignal, signal } from '@preact/signals'
+import { effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import { createContext } from 'preact'
 import { useContext } from 'preact/hooks'
 import type { Relay, RelayStatus } from '../../client/relay.ts'
@@ -20,6 +20,8 @@ export interface App {
   readonly router: Router
   /** The relay's http(s) origin, for media and the API. */
   readonly origin: string
+  /** Grows with each payment that no session knows of (tips): who shows a balance asks again. */
+  readonly tips: Signal<number>
 }
 
 /** Connects the pages to a relay (ws or wss URL), for as long as the page is open. */
@@ -46,7 +48,8 @@ export function createApp(relayUrl: string): App {
   })
   ask()
   const origin = new URL(httpUrl(relayUrl)).origin
-  return { relay, status, info, identity: me, profiles: profiles(relay), router: router(), origin }
+  const parts = { identity: me, profiles: profiles(relay), router: router() }
+  return { relay, status, info, ...parts, origin, tips: signal(0) }
 }
 
 export const AppContext = createContext<App | undefined>(undefined)

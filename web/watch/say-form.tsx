@@ -21,7 +21,7 @@ export function SayForm(props: {
   onReplied: () => void
 }) {
   const { stream, replyTo, onReplied } = props
-  const { relay, info, identity } = useApp()
+  const { relay, info, identity, tips } = useApp()
   const [text, setText] = useState('')
   const [tip, setTip] = useState<string | undefined>(undefined)
   const [problem, setProblem] = useState('')
@@ -39,7 +39,9 @@ export function SayForm(props: {
     const amount = parseAmount(tip.trim())
     if (!amount) throw new SluiceError(t.badTip)
     if (!self) throw new SluiceError(texts.app.offline)
-    return viewer(relay, self).tip(stream, amount)
+    const paid = await viewer(relay, self).tip(stream, amount)
+    tips.value += 1
+    return paid
   }
 
   const submit = async (event: Event) => {

@@ -14,7 +14,7 @@ export interface Balance {
 
 /** The prepaid balance in an asset: kept up to date for a key of this browser, asked for once by the others. */
 export function useBalance(asset: string, state: SessionState | undefined): Balance {
-  const { origin, identity } = useApp()
+  const { origin, identity, tips } = useApp()
   const signer = identity.signer.value
   const [told, setTold] = useState<{ balance: bigint; paid: bigint } | undefined>(undefined)
   const phase = state?.phase
@@ -37,7 +37,7 @@ export function useBalance(asset: string, state: SessionState | undefined): Bala
     ask()
     const timer = setInterval(ask, AGAIN_MS)
     return () => clearInterval(timer)
-  }, [origin, signer, asset, phase])
+  }, [origin, signer, asset, phase, tips.value])
   if (!told) return { ask: signer && signer.type !== 'local' ? ask : undefined }
   // What was paid since then is known here: no need to ask for it.
   return { balance: told.balance + told.paid - paid }
