@@ -1,9 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { nextTotal } from '../../client/schedule.ts'
+import type { Stream } from '../../client/stream-book.ts'
 import { MAX_AMOUNT } from '../../events/index.ts'
 import {
   duration,
+  embedPath,
   fullPriceText,
   money,
   pictureUrl,
@@ -12,7 +14,9 @@ import {
   when,
 } from '../../web/app/format.ts'
 import { routeOf } from '../../web/app/router.ts'
+import { sectionsOf, topTags } from '../../web/discover/choose.ts'
 import { emptyInput, showOf } from '../../web/go-live/my-show.ts'
+import { parseMetrics, policyCosts, total } from '../../web/operator/metrics.ts'
 import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
 
 const test = suite('pages')
@@ -21,6 +25,9 @@ const address = `30311:${'a'.repeat(64)}:my:show`
 test('a stream’s page is found again by its path', () => {
   assert.equal(routeOf(watchPath(address)), { page: 'watch', address })
   assert.equal(routeOf('/'), { page: 'discover' })
+  assert.equal(routeOf('/go-live'), { page: 'go-live' })
+  assert.equal(routeOf('/operator'), { page: 'operator' })
+  assert.equal(routeOf(embedPath(address)), { page: 'embed', address })
   for (const path of ['/watch/', '/watch/naddr1qqq', '/watch/<script>', '/admin'])
     assert.equal(routeOf(path), { page: 'unknown' }, path)
 })
@@ -69,6 +76,65 @@ test('the form’s words become an announcement, or a sentence', () => {
     assert.type(showOf({ ...input, amount }), 'string')
   for (const preview of ['-1', '3601', '1.5', 'x'])
     assert.type(showOf({ ...input, preview }), 'string')
+})
+
+const stream = (d: string, change: Partial<Stream> = {}): Stream => ({
+  address: `30311:${'a'.repeat(64)}:${d}`,
+  host: 'a'.repeat(64),
+  d,
+  title: d,
+  summary: '',
+  image: '',
+  hashtags: [],
+  streaming: [],
+  freePreviewSeconds: 0,
+  chat: 'open',
+  phase: 'live',
+  served: true,
+  chatAddresses: [],
+  ...change,
+})
+
+test('streams are found by words and tags, and followed hosts come first in each section', () => {
+  const friend = 'b'.repeat(64)
+  const streams = [
+    stream('Cooking', { hashtags: ['Food'] }),
+    stream('Jazz', { host: friend, hashtags: ['#music', 'food'] }),
+    stream('Old jazz', { phase: 'ended', recording: 'https://x.example/a.m3u8' }),
+    stream('Gone', { phase: 'ended' }),
+  ]
+  const titles = (some: readonly Stream[]) => some.map(({ title }) => title)
+  const nobody = new Set<string>()
+  const all = sectionsOf(streams, { text: '', tag: '' }, nobody, new Set([friend]))
+  assert.equal(titles(all.live), ['Jazz', 'Cooking'])
+  assert.equal(titles(all.recordings), ['Old jazz'])
+  assert.equal(titles(all.ended), ['Gone'])
+  const jazz = sectionsOf(streams, { text: 'JAZZ old', tag: '' }, nobody, nobody)
+  assert.equal([titles(jazz.live), titles(jazz.recordings)], [[], ['Old jazz']])
+  // What the relay's search found is shown whatever its words are.
+  const found = new Set([streams[3]?.address ?? ''])
+  assert.equal(titles(sectionsOf(streams, { text: 'x', tag: '' }, found, nobody).ended), ['Gone'])
+  assert.equal(topTags(streams), ['food', 'music'])
+  const tagged = sectionsOf(streams, { text: '', tag: 'music' }, nobody, nobody)
+  assert.equal(titles(tagged.live), ['Jazz'])
+})
+
+test('the relay’s metrics are read, and policies compared by what an answer takes', () => {
+  const samples = parseMetrics(`# HELP sluice_connections Open
+sluice_connections 3
+sluice_jobs{state="dead",plugin="a\\"b"} 2
+sluice_policy_asked_total{policy="slow"} 4
+sluice_policy_seconds_total{policy="slow"} 0.02
+sluice_policy_slowest_seconds{policy="slow"} 0.01
+sluice_policy_asked_total{policy="idle"} 0
+nonsense`)
+  assert.is(total(samples, 'sluice_connections'), 3)
+  assert.is(total(samples, 'sluice_jobs', { state: 'dead' }), 2)
+  assert.is(total(samples, 'sluice_jobs', { state: 'waiting' }), 0)
+  assert.equal(policyCosts(samples), [
+    { name: 'slow', asked: 4, averageMs: 5, slowestMs: 10 },
+    { name: 'idle', asked: 0, averageMs: 0, slowestMs: 0 },
+  ])
 })
 
 test('a schedule keeps its buffer, rounds up, and stays within its budget', () => {
