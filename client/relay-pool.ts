@@ -30,7 +30,7 @@ const PATIENCE_MS = 1_500
  * Several relays that act as one. Events go to all of them and count as published when one has taken them; reads
  * come from all, each event once. A relay that is away is not waited for, and catches up when it is back.
  *
- * What names a relay's `self` and is private to the two (payments, 5610 to 5615 and 5651) goes to that relay alone, and its
+ * Payments (5610 to 5615, and 5651) go to the relay whose `self` they name alone, or to those that have one, and their
  * answer is the answer: another relay's OK would not mean that anything was paid.
  *
  * Example:
@@ -141,8 +141,11 @@ export class RelayPool implements Relay {
   #for(event: NostrEvent): readonly RelayClient[] {
     if (!forOneRelay.includes(event.kind)) return this.#clients
     const named = tagsNamed(event, 'p').map(tag => tag[1])
-    const home = this.#relays.filter(({ self }) => self !== undefined && named.includes(self))
-    return home.length > 0 ? home.map(({ client }) => client) : this.#clients
+    const sellers = this.#relays.filter(({ self }) => self !== undefined)
+    const home = sellers.filter(({ self = '' }) => named.includes(self))
+    // Where a host is its own payee its name stands there, and the relay that sells the stream watches over it.
+    const those = home.length > 0 ? home : sellers.length > 0 ? sellers : this.#relays
+    return those.map(({ client }) => client)
   }
 
   #look(): void {

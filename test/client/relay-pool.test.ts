@@ -143,6 +143,10 @@ test('a payment goes to its payee’s relay alone, and only that one’s answer 
   } catch (error) {
     assert.is((error as Error).message, 'The balance is too low.')
   }
+  // A host that is its own payee is paid by way of the relay that sells its stream.
+  a.onEvent = () => undefined
+  await pool.publish(await note('', [['p', 'f'.repeat(64)]], kinds.StreamMoney))
+  assert.is(a.received.length, 3)
   assert.is(b.received.length, 0)
 })
 
