@@ -1,4 +1,4 @@
-import { kinds, parseAddress } from '../events/index.ts'
+import { type Filter, kinds, parseAddress } from '../events/index.ts'
 import type { Relay } from './relay.ts'
 import { type Stream, streamBook } from './stream-book.ts'
 
@@ -66,11 +66,10 @@ export function followStream(
   onChange: (stream: Stream | undefined) => void,
 ): () => void {
   const book = streamBook(self)
-  const { pubkey = '', d = '' } = parseAddress(address) ?? {}
+  const authors = [self, parseAddress(address)?.pubkey ?? '']
   const filters = [
-    { kinds: [kinds.LiveStream], authors: [pubkey], '#d': [d] },
-    { kinds: [kinds.LiveStream], authors: [self], '#a': [address] },
-    { kinds: [kinds.Deletion], authors: [self, pubkey], since: now() },
+    ...announcementsOf(self, address),
+    { kinds: [kinds.Deletion], authors, since: now() },
   ]
   let through = false
   return relay.subscribe(filters, {
@@ -82,6 +81,26 @@ export function followStream(
       onChange(book.get(address, now()))
     },
   })
+}
+
+/** One stream as it stands now; undefined where the relay does not know it. Rejects as `query` does. */
+export async function findStream(
+  relay: Relay,
+  self: string,
+  address: string,
+): Promise<Stream | undefined> {
+  const book = streamBook(self)
+  for (const event of await relay.query(announcementsOf(self, address))) book.add(event)
+  return book.get(address, now())
+}
+
+/** The host's own announcement, and the relay's companion to it. */
+function announcementsOf(self: string, address: string): Filter[] {
+  const { pubkey = '', d = '' } = parseAddress(address) ?? {}
+  return [
+    { kinds: [kinds.LiveStream], authors: [pubkey], '#d': [d] },
+    { kinds: [kinds.LiveStream], authors: [self], '#a': [address] },
+  ]
 }
 
 const now = (): number => Math.floor(Date.now() / 1000)

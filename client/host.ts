@@ -7,6 +7,8 @@ import {
   kinds,
   type NostrEvent,
   type Price,
+  type StreamSettingsContent,
+  streamSettingsTemplate,
   tagValue,
 } from '../events/index.ts'
 import { MediaProblem } from './errors.ts'
@@ -23,6 +25,8 @@ export interface Show {
   readonly price?: Price
   readonly freePreviewSeconds?: number
   readonly chat?: 'open' | 'grant'
+  /** The host's own pubkey, where its agent (`hostAgent`) is to be paid in place of the relay. */
+  readonly payee?: string
   readonly starts?: number
   readonly ends?: number
 }
@@ -37,6 +41,7 @@ export function announcementTemplate(show: Show, createdAt: number): EventTempla
     ['ends', show.ends],
     ['free_preview', freePreviewSeconds || undefined],
     ['chat', show.chat],
+    ['payee', show.payee],
   ]
   return {
     kind: kinds.LiveStream,
@@ -84,6 +89,19 @@ export function host(relay: Relay, self: string) {
         ...template,
         tags: [...template.tags, ['ends', String(template.created_at)]],
       })
+    },
+
+    /**
+     * Says where a stream is sent on to (`rtmp://server/app/KEY`), so that only the relay can read it; all of it, each
+     * time: an empty list ends it. Rejects with `RelayRefused` and the reason.
+     */
+    async restream(
+      address: string,
+      targets: NonNullable<StreamSettingsContent['restream']>,
+    ): Promise<void> {
+      const content = await relay.signer.encrypt(self, JSON.stringify({ restream: targets }))
+      const settings = { relay: self, address, createdAt: createdAt(), content }
+      await relay.send(streamSettingsTemplate(settings))
     },
 
     /**

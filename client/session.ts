@@ -48,8 +48,10 @@ export interface SessionState {
 
 export interface SessionOptions {
   readonly relay: Relay
-  /** The relay's pubkey: payee, and the only one whose receipts and grants count. */
+  /** The relay's pubkey: only its grants count. */
   readonly self: string
+  /** Who is paid, and whose answers and receipts count: the relay, or the stream's host. */
+  readonly payee: string
   /** The 5610 that opens (or opened) the session. */
   readonly open: NostrEvent
   readonly address: string
@@ -104,9 +106,14 @@ export class Session {
    * from before. Rejects with `OpenRejected`, `RelayRefused` or `RelayTimeout`; the session is closed then.
    */
   async start(known: boolean): Promise<void> {
-    const { relay, self, open } = this.#options
+    const { relay, self, payee, open } = this.#options
     const me = await relay.signer.pubkey()
-    const filter = { kinds: answers, authors: [self], '#p': [me], '#e': [this.id] }
+    const filter = {
+      kinds: answers,
+      authors: [...new Set([self, payee])],
+      '#p': [me],
+      '#e': [this.id],
+    }
     try {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new RelayTimeout()), ANSWER_WAIT_MS)
@@ -161,11 +168,11 @@ export class Session {
   async close(): Promise<void> {
     if (this.#state.phase === 'closed') return
     this.pause()
-    const { relay, self, open, address } = this.#options
+    const { relay, payee, open, address } = this.#options
     const account = {
       session: this.id,
       streamId: tagValue(open, 'stream_id') ?? '',
-      to: self,
+      to: payee,
       address,
       reason: 'cancelled' as const,
       finalSent: this.#book.totalSent(),
@@ -224,9 +231,9 @@ export class Session {
     if (next.do === 'spent') this.#stop({ phase: 'spent' })
     if (next.do !== 'pay') return undefined
     const { voucher } = next
-    const { relay, self, open, address } = this.#options
+    const { relay, payee, open, address } = this.#options
     const streamId = tagValue(open, 'stream_id') ?? ''
-    const common = { session: this.id, streamId, payee: self, address, createdAt: now() }
+    const common = { session: this.id, streamId, payee, address, createdAt: now() }
     return {
       event: await relay.signer.sign(streamMoneyTemplate({ ...common, ...voucher })),
       voucher,
@@ -234,6 +241,8 @@ export class Session {
   }
 
   #received(event: NostrEvent, settle: (error?: Error) => void): void {
+    const { self, payee } = this.#options
+    if (event.pubkey !== (event.kind === kinds.AccessGrant ? self : payee)) return
     switch (event.kind) {
       case kinds.StreamAccept:
         this.#answered(event, settle)

@@ -16,8 +16,8 @@ export interface WatchOptions extends Partial<PaySchedule> {
 const RESUME_SECONDS = 6 * 3600
 
 /**
- * The viewer's side: opens a payment session for a stream at its price and pays by the schedule. `self` is the
- * relay's pubkey (`relayInfo`). Kinds 5610 to 5615 and 5650, docs/events.md.
+ * The viewer's side: opens a payment session for a stream at its price and pays its payee (the relay, or the host where
+ * the announcement says so) by the schedule. `self` is the relay's pubkey (`relayInfo`). Kinds 5610 to 5615 and 5650, docs/events.md.
  *
  * Example:
  * ```ts
@@ -35,16 +35,17 @@ export function viewer(relay: Relay, self: string) {
     async open(stream: Stream, options: WatchOptions): Promise<Session> {
       if (!isPaid(stream)) throw new SluiceError('This stream is free: there is nothing to pay.')
       const schedule = { ...defaultSchedule, ...options }
-      const common = { relay, self, address: stream.address, rate: stream.price, schedule }
+      const { address, price: rate, payee = self } = stream
+      const common = { relay, self, payee, address, rate, schedule }
       const begin = async (open: NostrEvent, known: boolean) => {
         const session = new Session({ ...common, open, onChange: options.onChange })
         await session.start(known)
         return session
       }
-      const left = await leftOpen(relay, self, stream, schedule.budget).catch(() => undefined)
+      const left = await leftOpen(relay, payee, stream, schedule.budget).catch(() => undefined)
       // What was left open may be refused by now; then it is simply begun anew.
       const resumed = left && (await begin(left, true).catch(() => undefined))
-      return resumed ?? begin(await newOpen(relay, self, stream, schedule.budget), false)
+      return resumed ?? begin(await newOpen(relay, payee, stream, schedule.budget), false)
     },
 
     /** Gives the host something, once; `asset` where the stream has no price of its own. See `tip`. */
@@ -55,13 +56,13 @@ export function viewer(relay: Relay, self: string) {
 
 export type Viewer = ReturnType<typeof viewer>
 
-function newOpen(relay: Relay, self: string, stream: Stream, budget: bigint): Promise<NostrEvent> {
+function newOpen(relay: Relay, payee: string, stream: Stream, budget: bigint): Promise<NostrEvent> {
   const { price } = stream
   if (!price) throw new SluiceError('This stream is free: there is nothing to pay.')
   return relay.signer.sign(
     streamOpenTemplate({
       streamId: randomHex(16),
-      payee: self,
+      payee,
       purpose: 'video_access',
       rate: price,
       address: stream.address,
@@ -75,7 +76,7 @@ function newOpen(relay: Relay, self: string, stream: Stream, budget: bigint): Pr
 /** The newest 5610 of ours for this stream at this price and budget that nobody has closed. */
 async function leftOpen(
   relay: Relay,
-  self: string,
+  payee: string,
   stream: Stream,
   budget: bigint,
 ): Promise<NostrEvent | undefined> {
@@ -84,9 +85,9 @@ async function leftOpen(
   const [open] = await relay.query([{ ...mine, since: now() - RESUME_SECONDS, limit: 1 }])
   const said = open && parseStreamOpen(open)
   if (!open || !said?.ok) return undefined
-  const { rate, payee, maxTotal = defaultSchedule.budget } = said.value
+  const { rate, payee: to, maxTotal = defaultSchedule.budget } = said.value
   const fits = rate.amount === stream.price?.amount && rate.unit === stream.price.unit
-  if (!fits || payee !== self || maxTotal !== budget) return undefined
+  if (!fits || to !== payee || maxTotal !== budget) return undefined
   const closes = await relay.query([{ kinds: [kinds.StreamClose], '#e': [open.id], '#p': [me] }])
   const own = await relay.query([{ kinds: [kinds.StreamClose], '#e': [open.id], authors: [me] }])
   return closes.length + own.length > 0 ? undefined : open

@@ -10,7 +10,8 @@ import {
 } from './event.ts'
 import { type Price, parsePrice } from './money.ts'
 
-export type AnnouncedStatus = 'planned' | 'live' | 'ended'
+export const announcedStatuses = ['planned', 'live', 'ended'] as const
+export type AnnouncedStatus = (typeof announcedStatuses)[number]
 
 /** What a 30311 says (NIP-53), as far as Sluice acts on it. Times in unix seconds. */
 export interface Announcement {
@@ -31,12 +32,14 @@ export interface Announcement {
   readonly chat: 'open' | 'grant'
   /** The chat message that the host pins. */
   readonly pinned?: string
+  /** The host, where its own agent is paid; absent where the relay is. */
+  readonly payee?: string
 }
 
 const MAX_PARTICIPANTS = 1000
 const MAX_URL = 2048
 const MAX_PREVIEW_SECONDS = 3600
-const statuses: readonly string[] = ['planned', 'live', 'ended']
+const statuses: readonly string[] = announcedStatuses
 const COUNT_TAGS = ['current_participants', 'total_participants']
 const hostileScheme = /^\s*(javascript|data|file|blob):/i
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
@@ -90,6 +93,10 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
   )
     return unparsed(`free_preview "${preview}" is not 0 to ${MAX_PREVIEW_SECONDS} seconds`)
 
+  const payee = tagValue(event, 'payee')
+  if (payee !== undefined && payee !== event.pubkey)
+    return unparsed('payee names the host itself, or is left out where the relay is paid')
+
   const chat = tagValue(event, 'chat')
   if (chat !== undefined && chat !== 'open' && chat !== 'grant')
     return unparsed(`chat "${chat}" is neither open nor grant`)
@@ -111,6 +118,7 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
     freePreviewSeconds: Number(preview ?? 0),
     chat: chat ?? 'open',
     pinned: tagValue(event, 'pinned'),
+    payee,
   })
 }
 

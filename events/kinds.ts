@@ -17,6 +17,7 @@ export const kinds = {
   StreamClose: 5615,
   AccessGrant: 5650,
   QualityRequest: 5651,
+  StreamSettings: 5652,
   MemberAdded: 8000,
   MemberRemoved: 8001,
   MuteList: 10000,
@@ -51,6 +52,7 @@ export const privateKinds: readonly number[] = [
   ...sessionKinds,
   kinds.AccessGrant,
   kinds.QualityRequest,
+  kinds.StreamSettings,
 ]
 
 /** NIP-01: of these only the newest of an author is kept. */

@@ -22,6 +22,8 @@ export interface StreamFlowControl {
   readonly maxReceive: bigint
   /** Cumulative amount received so far. */
   readonly currentOffset: bigint
+  /** The most payments a second that the payee takes from one viewer. */
+  readonly rateLimit?: number
   /** Why payments are refused at the moment; absent when they are not. */
   readonly blocked?: string
   /** Ways to top up. */
@@ -40,6 +42,7 @@ export function streamFlowControlTemplate(
     ...(flow.address === undefined ? [] : [['a', flow.address]]),
     ['max_receive', String(flow.maxReceive)],
     ['current_offset', String(flow.currentOffset)],
+    ...(flow.rateLimit === undefined ? [] : [['rate_limit', String(flow.rateLimit)]]),
     ...(flow.blocked === undefined ? [] : [['blocked', flow.blocked]]),
     ...flow.rails.map(railTag),
   ]
@@ -56,6 +59,9 @@ export function parseStreamFlowControl(event: NostrEvent): Parsed<StreamFlowCont
   const currentOffset = parseAmount(tagValue(event, 'current_offset'))
   if (maxReceive === undefined || currentOffset === undefined)
     return unparsed('max_receive and current_offset are integers from 0 to 2^63-1')
+  const rateLimit = tagValue(event, 'rate_limit')
+  if (rateLimit !== undefined && !/^[1-9]\d{0,5}$/.test(rateLimit))
+    return unparsed(`rate_limit "${rateLimit}" is not payments a second`)
   return parsed({
     session,
     streamId: tagValue(event, 'stream_id') ?? '',
@@ -63,6 +69,7 @@ export function parseStreamFlowControl(event: NostrEvent): Parsed<StreamFlowCont
     address: tagValue(event, 'a'),
     maxReceive,
     currentOffset,
+    rateLimit: rateLimit === undefined ? undefined : Number(rateLimit),
     blocked: tagValue(event, 'blocked'),
     rails: railOffers(event),
   })

@@ -4,6 +4,8 @@ import type { ZodType } from 'zod'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import type { Awaitable, PutOutcome, Reader, Store } from './store.ts'
 
+import type { Telemetry } from './telemetry.ts'
+
 export type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 export { amount, type Collection, collection } from './collection.ts'
 export type {
@@ -16,6 +18,17 @@ export type {
   Store,
   Tx,
 } from './store.ts'
+export {
+  type ErrorSource,
+  type StreamPhase,
+  streamPhase,
+  streamReady,
+  streamTrouble,
+  streamViewers,
+  type Telemetry,
+  type Topic,
+  topic,
+} from './telemetry.ts'
 
 /**
  * The version of this contract. It grows when a plugin written for the old one could misbehave under the new one;
@@ -112,7 +125,8 @@ export interface Hooks {
   /**
    * Owns storing this kind: called after all policies accepted, instead of the relay's own storing. One
    * plugin a kind. Put the event with `tx.putEvent` in the transaction that holds its consequences. `'store'` leaves
-   * one that has none to the relay, which is cheaper.
+   * one that has none to the relay, which is cheaper. An ephemeral kind goes to nobody else then; beside strfry, which
+   * would show it to all, it is refused.
    */
   handles?: Readonly<
     Record<number, (event: NostrEvent, ctx: PolicyContext) => Promise<Decision> | 'store'>
@@ -171,6 +185,8 @@ export interface Host {
   readonly log: Logger
   /** This plugin's own registry; /metrics serves them all. */
   readonly metrics: Registry
+  /** What happens, from plugin to plugin: `telemetry.on(streamPhase, ({ address, to }) => ...)`. */
+  readonly telemetry: Telemetry
   /**
    * Takes an event that came another way than over a WebSocket (in a payment packet, say): shape, id, signature and
    * every write policy decide as they do there. Stores nothing.
@@ -201,6 +217,11 @@ export interface Plugin<O = unknown> {
    * plugin only decides, setup is not called then. Asked before those that setup gives.
    */
   policies?(host: Host, options: O): Awaitable<readonly Policy[]>
+  /**
+   * False for what cannot be there twice (a port, a device): while the old one still works the new one could not be set
+   * up. It goes on when the others are loaded anew, and what changes about it needs a restart.
+   */
+  readonly reloads?: boolean
   setup(host: Host, options: O): Hooks | Promise<Hooks>
 }
 

@@ -55,6 +55,8 @@ export interface Tx extends Reader {
   put(collection: string, key: string, value: string): Awaitable<void>
   delete(collection: string, key: string): Awaitable<void>
   enqueue(job: JobRequest): Awaitable<void>
+  /** Runs `fn` once this transaction is durable, and never if it is undone: what is told only of what is true. */
+  after(fn: () => void): void
 }
 
 /** The relay's store, as a plugin meets it. */

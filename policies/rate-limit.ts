@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { kinds } from '../events/index.ts'
+import { sessionKinds } from '../events/index.ts'
 import { accept, definePolicy, type Policy, type PolicyContext, reject } from '../plugins/plugin.ts'
 import { kindList } from './pubkeys.ts'
 import { addressList, fromClient, isAmong, networkOf } from './source.ts'
@@ -28,7 +28,7 @@ const options = z.object({
   /** Addresses and networks that no rate holds for. */
   exempt: addressList,
   /** Kinds that no rate holds for: payments come as often as they are due, and a connector brings those of many. */
-  exemptKinds: kindList.default([kinds.StreamOpen, kinds.StreamMoney, kinds.StreamClose]),
+  exemptKinds: kindList.default([...sessionKinds]),
   /** How many addresses and pubkeys are remembered. */
   maxKeys: z.int().min(1).default(100_000),
 })

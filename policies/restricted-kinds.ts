@@ -8,12 +8,15 @@ import { kindList } from './pubkeys.ts'
  * why it gets nothing, `visible` is the lock.
  *
  * @example
- * restrictedKinds() // kinds 4, 1059, 5610-5615, 5650, 5651
+ * restrictedKinds() // kinds 4, 1059, 5610-5615, 5650-5652
  */
 export function restrictedKinds({
   kinds = privateKinds,
+  toAnybody = false,
 }: {
   kinds?: readonly number[]
+  /** Whoever has authenticated may read them. */
+  toAnybody?: boolean
 } = {}): Policy {
   const restricted = new Set(kinds)
   return {
@@ -24,7 +27,7 @@ export function restrictedKinds({
       if (asking.length === 0) return { action: 'accept' }
       if (authed.length === 0)
         return { action: 'reject', msg: 'auth-required: these kinds go only to those they concern' }
-      if (asking.every(filter => isFor(filter, authed))) return { action: 'accept' }
+      if (toAnybody || asking.every(filter => isFor(filter, authed))) return { action: 'accept' }
       return {
         action: 'reject',
         msg: 'restricted: these kinds go only to their author and their p, add yourself to the filter',
@@ -32,6 +35,7 @@ export function restrictedKinds({
     },
     visible(event, { authed }) {
       if (!restricted.has(event.kind)) return true
+      if (toAnybody) return authed.length > 0
       return (
         authed.includes(event.pubkey) ||
         tagsNamed(event, 'p').some(tag => tag[1] !== undefined && authed.includes(tag[1]))

@@ -2,6 +2,15 @@ import { Counter, type Registry } from 'prom-client'
 import type { Clock } from '../plugins/plugin.ts'
 import { isAmong, networkOf } from '../policies/source.ts'
 import { tokenBuckets } from '../policies/token-bucket.ts'
+import { latest } from './latest.ts'
+
+export interface PaceLimits {
+  readonly messagesPerSecond: number
+  readonly messageBurst: number
+  readonly connectionsPerIp: number
+  /** Addresses that are not counted. */
+  readonly exempt: readonly string[]
+}
 
 /** One connection among those of its network. */
 export interface Visitor {
@@ -22,28 +31,30 @@ const FREE: Visitor = { take: () => 'go', leave: () => undefined }
  * 0 switches a limit off; who is exempt is not counted.
  *
  * @example
- * const pace = clientPace({ messagesPerSecond: 200, messageBurst: 2000, connectionsPerIp: 200, exempt: ['::1'], clock, metrics })
+ * const limits = { messagesPerSecond: 200, messageBurst: 2000, connectionsPerIp: 200, exempt: ['::1'] }
+ * const pace = clientPace({ limits: () => limits, clock, metrics })
  * const visitor = pace.arrive('192.0.2.7') // undefined: one connection too many
  */
 export function clientPace(options: {
-  messagesPerSecond: number
-  messageBurst: number
-  connectionsPerIp: number
-  exempt: readonly string[]
+  /** As they are now; where others are meant since, buckets begin full. */
+  limits(): PaceLimits
   clock: Clock
   metrics: Registry
 }) {
-  const { messagesPerSecond, messageBurst, connectionsPerIp, clock } = options
-  const isExempt = isAmong(options.exempt)
+  const { clock } = options
   const open = new Map<string, number>()
-  const messages =
-    messagesPerSecond > 0
-      ? tokenBuckets({
-          ratePerSecond: messagesPerSecond,
-          burst: messageBurst,
-          maxKeys: MAX_NETWORKS,
-        })
-      : undefined
+  const rules = latest(options.limits, limits => ({
+    connectionsPerIp: limits.connectionsPerIp,
+    isExempt: isAmong(limits.exempt),
+    messages:
+      limits.messagesPerSecond > 0
+        ? tokenBuckets({
+            ratePerSecond: limits.messagesPerSecond,
+            burst: limits.messageBurst,
+            maxKeys: MAX_NETWORKS,
+          })
+        : undefined,
+  }))
   const refused = new Counter({
     name: 'sluice_rate_limited_total',
     help: 'What clients were refused for coming too fast or too many',
@@ -54,6 +65,7 @@ export function clientPace(options: {
 
   function take(network: string, refusals: { left: number; at: number }) {
     const now = clock.now()
+    const { messages } = rules()
     if (!messages || messages.take(network, now)) return 'go'
     refused.inc({ what: 'message' })
     const seconds = Math.max(0, now - refusals.at) / 1000
@@ -67,6 +79,7 @@ export function clientPace(options: {
   return {
     /** Counts a connection from that address until it leaves; undefined when there are too many. */
     arrive(ip: string): Visitor | undefined {
+      const { isExempt, connectionsPerIp } = rules()
       if (isExempt(ip)) return FREE
       const network = networkOf(ip)
       const already = open.get(network) ?? 0

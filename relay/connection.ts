@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { PolicyContext } from '../plugins/plugin.ts'
-import { textFrame } from './frame.ts'
+import { payloads, textFrame } from './frame.ts'
 import type { Visibility } from './store/store.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -23,8 +23,10 @@ export class Connection {
   pubkeys: readonly string[] = []
   private readonly ws: WebSocket
   private readonly socket: Duplex
-  private readonly maxPendingBytes: number
+  private readonly maxPendingBytes: () => number
   private readonly flushLater: (connection: Connection) => void
+  /** What is sent to it is compressed, by ws: frames that are shared with others cannot be. */
+  private readonly deflates: boolean
   private readonly gone = new AbortController()
   private frames: Buffer[] = []
   private frameBytes = 0
@@ -32,13 +34,14 @@ export class Connection {
   constructor(
     ws: WebSocket,
     socket: Duplex,
-    options: { ip: string; maxPendingBytes: number; flushLater(connection: Connection): void },
+    options: { ip: string; maxPendingBytes(): number; flushLater(connection: Connection): void },
   ) {
     this.ws = ws
     this.socket = socket
     this.ip = options.ip
     this.maxPendingBytes = options.maxPendingBytes
     this.flushLater = options.flushLater
+    this.deflates = ws.extensions.includes('permessage-deflate')
     ws.once('close', () => {
       this.closed = true
       this.gone.abort()
@@ -74,7 +77,13 @@ export class Connection {
     if (this.closed || this.ws.readyState !== this.ws.OPEN) return
     this.frameBytes += frame.length
     if (this.frames.push(frame) === 1) this.flushLater(this)
-    if (this.frameBytes + this.socket.writableLength > this.maxPendingBytes) this.ws.terminate()
+    const most = this.maxPendingBytes()
+    if (most > 0 && this.pendingBytes > most) this.ws.terminate()
+  }
+
+  /** Bytes that wait for the client to read them. */
+  get pendingBytes(): number {
+    return this.frameBytes + (this.deflates ? this.ws.bufferedAmount : this.socket.writableLength)
   }
 
   /** Writes what was sent in this turn; whoever owns the connection calls it at the turn's end. */
@@ -84,7 +93,9 @@ export class Connection {
     this.frames = []
     this.frameBytes = 0
     if (!only || this.closed || this.ws.readyState !== this.ws.OPEN) return
-    this.socket.write(frames.length === 1 ? only : Buffer.concat(frames))
+    if (this.deflates)
+      for (const text of frames.flatMap(payloads)) this.ws.send(text, { binary: false })
+    else this.socket.write(frames.length === 1 ? only : Buffer.concat(frames))
   }
 
   close(code: number, reason: string): void {

@@ -54,3 +54,21 @@ export function answerFrames(opening: string, raws: readonly string[], last: str
   frames.set(end, at)
   return frames
 }
+
+/** The messages in what `textFrame` or `textFrames` made. */
+export function payloads(frames: Buffer): Buffer[] {
+  const texts: Buffer[] = []
+  for (let at = 0; at < frames.length; ) {
+    const short = frames[at + 1] ?? 0
+    const length =
+      short < 126
+        ? short
+        : short === 126
+          ? frames.readUInt16BE(at + 2)
+          : Number(frames.readBigUInt64BE(at + 2))
+    const from = at + headerBytes(length)
+    at = from + length
+    texts.push(frames.subarray(from, at))
+  }
+  return texts
+}

@@ -1,15 +1,34 @@
 import { randomBytes } from 'node:crypto'
 import { Registry } from 'prom-client'
 import { isEphemeral, type NostrEvent } from '../events/index.ts'
-import type { Clock, Hooks, Host, Logger, Plugin, Policy, Service } from '../plugins/plugin.ts'
+import {
+  type Clock,
+  type Hooks,
+  type Host,
+  type Logger,
+  type Plugin,
+  type Policy,
+  reject,
+  type Service,
+  type Telemetry,
+} from '../plugins/plugin.ts'
 import { describeIssue, type LoadedConfig } from './config/config.ts'
 import { blockName } from './loader.ts'
+import type { PluginTimes, Stopwatch } from './plugin-times.ts'
 import type { Signer } from './signer.ts'
 import type { RelayStore, Wanted } from './store/store.ts'
+
+/** The live objects that plugins offer to each other. */
+export type Services = Map<string, unknown>
 
 /** A plugin that has been set up. */
 export interface LoadedPlugin {
   readonly name: string
+  readonly reloads: boolean
+  /** What it provides itself. */
+  readonly provided: ReadonlyMap<string, unknown>
+  /** Lets it use what the plugins provide that are in force with it. */
+  meet(services: Services): void
   readonly hooks: Hooks
   readonly policies: readonly Policy[]
   readonly metrics: Registry
@@ -21,17 +40,16 @@ export function pluginHost(options: {
   signer: Signer
   clock: Clock
   log: Logger
+  telemetry: Telemetry
   dataDir: string
   urls: Host['urls']
-  loaded: LoadedConfig
   admit: Host['admit']
   /** Passes an event on that is not stored. */
   broadcast(event: NostrEvent): void
 }) {
-  const { store, signer, clock, loaded } = options
-  const services = new Map<string, unknown>()
+  const { store, signer, clock } = options
 
-  function hostFor(plugin: string, metrics: Registry): Host {
+  function hostFor(plugin: string, metrics: Registry, around: Around): Host {
     const own = store.forPlugin(plugin)
     return {
       self: signer.self,
@@ -41,6 +59,7 @@ export function pluginHost(options: {
       clock,
       log: withPlugin(options.log, plugin),
       metrics,
+      telemetry: options.telemetry,
       admit: options.admit,
       sign: signer.sign,
       async publish(template) {
@@ -54,55 +73,102 @@ export function pluginHost(options: {
       signDigest: signer.signDigest,
       random: bytes => randomBytes(bytes),
       provide<T>(service: Service<T>, value: T) {
-        if (services.has(service.name))
-          throw new Error(`plugin ${plugin}: ${service.name} is provided by another plugin already`)
-        services.set(service.name, value)
+        offer(around.services, plugin, service.name, value)
+        around.provided.set(service.name, value)
       },
       use<T>(service: Service<T>): T {
-        if (!services.has(service.name))
+        if (!around.services.has(service.name))
           throw new Error(`plugin ${plugin} needs ${service.name}, which no loaded plugin provides`)
-        return services.get(service.name) as T
+        return around.services.get(service.name) as T
       },
     }
   }
 
-  function prepare(plugin: Plugin) {
-    const block = blockName(plugin.name)
-    const read = plugin.options.safeParse(loaded.blocks[block] ?? {})
-    if (!read.success)
-      throw new Error(describeIssue(read.error.issues[0], loaded.file, loaded.lineOf, [block]))
-    const metrics = new Registry()
-    return { host: hostFor(plugin.name, metrics), settings: read.data, metrics }
-  }
-
   return {
-    async setup(plugin: Plugin): Promise<LoadedPlugin> {
-      const { host, settings, metrics } = prepare(plugin)
+    /** Reads the plugin's options and sets it up; throws a sentence where it cannot. */
+    async setup(plugin: Plugin, loaded: LoadedConfig, services: Services): Promise<LoadedPlugin> {
+      const settings = optionsOf(plugin, loaded)
+      const metrics = new Registry()
+      const around: Around = { services, provided: new Map() }
+      const host = hostFor(plugin.name, metrics, around)
       const first = (await plugin.policies?.(host, settings)) ?? []
       const hooks = await plugin.setup(host, settings)
-      const policies = [...first, ...(hooks.policies ?? [])]
-      return { name: plugin.name, hooks, policies, metrics }
+      return {
+        name: plugin.name,
+        reloads: plugin.reloads ?? true,
+        hooks,
+        policies: [...first, ...(hooks.policies ?? [])],
+        metrics,
+        provided: around.provided,
+        meet(others) {
+          around.services = others
+        },
+      }
     },
 
     /** The plugin's policies alone, for a host that only decides. */
-    async decide(plugin: Plugin): Promise<readonly Policy[]> {
-      const { host, settings } = prepare(plugin)
+    async decide(
+      plugin: Plugin,
+      loaded: LoadedConfig,
+      services: Services,
+    ): Promise<readonly Policy[]> {
+      const settings = optionsOf(plugin, loaded)
+      const host = hostFor(plugin.name, new Registry(), { services, provided: new Map() })
       if (plugin.policies) return plugin.policies(host, settings)
-      return (await plugin.setup(host, settings)).policies ?? []
+      const { handles = {}, policies = [] } = await plugin.setup(host, settings)
+      return [...keptFromReaders(handles), ...policies]
     },
   }
 }
 
+export type PluginHost = ReturnType<typeof pluginHost>
+
+interface Around {
+  services: Services
+  readonly provided: Services
+}
+
+/** Adds to what plugins provide; two of a name are a mistake. */
+export function offer(services: Services, plugin: string, name: string, value: unknown): void {
+  if (services.has(name))
+    throw new Error(`plugin ${plugin}: ${name} is provided by another plugin already`)
+  services.set(name, value)
+}
+
+/** The plugin's options from its block; throws a sentence with the line of the first mistake. */
+export function optionsOf(plugin: Plugin, loaded: LoadedConfig): unknown {
+  const block = blockName(plugin.name)
+  const read = plugin.options.safeParse(loaded.blocks[block] ?? {})
+  if (read.success) return read.data
+  throw new Error(describeIssue(read.error.issues[0], loaded.file, loaded.lineOf, [block]))
+}
+
+/** Our relay shows an ephemeral event that is handled to nobody; a relay that only asks us would send it to all. */
+function keptFromReaders(handles: NonNullable<Hooks['handles']>): Policy[] {
+  const writeKinds = Object.keys(handles).map(Number).filter(isEphemeral)
+  if (writeKinds.length === 0) return []
+  const msg = 'blocked: this kind is not taken here, this relay would show it to everybody'
+  return [{ name: 'kept-from-readers', writeKinds, write: () => reject(msg) }]
+}
+
+/** Owns storing a kind. */
+export type Handler = NonNullable<Hooks['handles']>[number]
+
 /** What the relay needs of all its plugins together. Two that own the same kind are a mistake. */
-export function combine(plugins: readonly LoadedPlugin[]) {
-  const handles = new Map<number, NonNullable<Hooks['handles']>[number]>()
+export function combine(plugins: readonly LoadedPlugin[], times?: PluginTimes) {
+  const handles = new Map<number, Handler>()
   const wanted = new Map<number, Wanted[]>()
   const sockets = new Map<string, NonNullable<Hooks['sockets']>[string]>()
-  for (const { name, hooks } of plugins) {
+  const byName = new Map<string, Hooks>()
+  const pluginOf = new Map<Policy, string>()
+  for (const { name, hooks, policies } of plugins) {
+    if (byName.has(name)) throw new Error(`plugin ${name} is loaded twice, name it once`)
+    byName.set(name, hooks)
+    for (const policy of policies) pluginOf.set(policy, name)
     for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
       if (handles.has(Number(kind)))
         throw new Error(`plugin ${name}: kind ${kind} is handled by another plugin already`)
-      handles.set(Number(kind), handler)
+      handles.set(Number(kind), timed(handler, times?.of(name, 'handle')))
     }
     for (const [kind, reaction] of Object.entries(hooks.onStored ?? {})) {
       const when = typeof reaction === 'function' ? undefined : reaction.when
@@ -119,7 +185,19 @@ export function combine(plugins: readonly LoadedPlugin[]) {
     policies: plugins.flatMap(({ policies }) => policies),
     sockets,
     jobsFor: (kind: number): readonly Wanted[] => wanted.get(kind) ?? [],
+    hooksOf: (name: string) => byName.get(name),
+    pluginOf: (policy: Policy) => pluginOf.get(policy),
     info: () => plugins.map(({ hooks }) => hooks.info?.() ?? {}),
+  }
+}
+
+function timed(handler: Handler, times: Stopwatch | undefined): Handler {
+  if (!times) return handler
+  return (event, ctx) => {
+    const startedAt = performance.now()
+    const done = () => times.took(performance.now() - startedAt)
+    const answer = handler(event, ctx)
+    return answer === 'store' ? answer : answer.finally(done)
   }
 }
 

@@ -8,9 +8,9 @@ import { pages } from './pages.ts'
 /** No route here takes more; each has its own limit below this one. */
 const MAX_BODY_BYTES = 1 << 20
 
-/** Serves the app, and cuts who is slow to say what it wants. */
+/** Serves what `fetch` answers, and cuts who is slow to say what it wants. */
 export const httpServer = (
-  app: RelayHttp,
+  fetch: Parameters<typeof getRequestListener>[0],
   { headersMs = 10_000, requestMs = 30_000 }: { headersMs?: number; requestMs?: number } = {},
 ): Server =>
   createServer(
@@ -21,7 +21,7 @@ export const httpServer = (
       // Node looks every 30 s by itself: a slow client would have three times what it is given.
       connectionsCheckingInterval: headersMs / 4,
     },
-    getRequestListener(app.fetch),
+    getRequestListener(fetch),
   )
 
 /**

@@ -17,14 +17,16 @@ export function relayInfo(
     contact: info.contact,
     icon: info.icon,
     banner: info.banner,
+    privacy_policy: info.privacy,
     terms_of_service: info.terms,
   }
   return {
     name: info.name,
     description: info.description,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== '')),
-    self,
     ...Object.assign({}, ...extra),
+    // What nobody may say in the relay's stead.
+    self,
     version,
     limitation: {
       max_message_length: relay.maxWebsocketPayloadSize,
@@ -42,13 +44,21 @@ export function relayInfo(
       created_at_upper_limit: events.rejectEventsNewerThanSeconds,
       ...Object.assign({}, ...extra.map(({ limitation }) => limitation)),
     },
-    supported_nips: nipsWith(extra),
+    supported_nips: info.nips.trim() === '' ? nipsWith(relay, extra) : JSON.parse(info.nips),
   }
 }
 
-function nipsWith(extra: readonly Readonly<Record<string, unknown>>[]): number[] {
+function nipsWith(
+  { auth, negentropy, maxFilterLimitCount }: Config['relay'],
+  extra: readonly Readonly<Record<string, unknown>>[],
+): number[] {
+  const off = [
+    ...(auth.enabled ? [] : [42]),
+    ...(negentropy.enabled ? [] : [77]),
+    ...(maxFilterLimitCount > 0 ? [] : [45]),
+  ]
   const more = extra.flatMap(({ supported_nips }) =>
     Array.isArray(supported_nips) ? (supported_nips as number[]) : [],
   )
-  return [...new Set([...NIPS, ...more])].sort((a, b) => a - b)
+  return [...new Set([...NIPS, ...more])].filter(nip => !off.includes(nip)).sort((a, b) => a - b)
 }

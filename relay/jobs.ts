@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock, Hooks, Logger } from '../plugins/plugin.ts'
 import { describe } from './describe.ts'
+import type { PluginTimes } from './plugin-times.ts'
 import type { Job, RelayStore } from './store/store.ts'
 
 const CONCURRENCY = 16
@@ -8,18 +9,22 @@ const MAX_ATTEMPTS = 12
 const FIRST_RETRY_MS = 500
 const MAX_RETRY_MS = 10 * 60_000
 
+type HooksOf = (plugin: string) => Hooks | undefined
+
 /**
  * Runs the store's jobs: as soon as they are due, several at a time, with backoff and jitter when they throw,
  * and to the dead letters after twelve attempts.
  */
 export function runJobs(options: {
   store: RelayStore
-  hooksOf(plugin: string): Hooks | undefined
+  /** Runs a job with the plugins that are in force, which stay open until it has ended. */
+  holding(work: (hooksOf: HooksOf) => Promise<void>): Promise<void>
+  times?: PluginTimes
   clock: Clock
   log: Logger
   metrics: Registry
 }) {
-  const { store, hooksOf, clock, log, metrics } = options
+  const { store, clock, log, metrics, times } = options
   const finished = new Counter({
     name: 'sluice_jobs_total',
     help: 'Jobs that ended, by plugin, name and outcome (done, retried, dead)',
@@ -79,7 +84,7 @@ export function runJobs(options: {
     const labels = { plugin: job.plugin, job: job.name }
     try {
       try {
-        await perform(job)
+        await options.holding(hooksOf => timed(job, () => perform(job, hooksOf(job.plugin))))
       } catch (error) {
         const last = job.attempts + 1 >= MAX_ATTEMPTS
         const fields = {
@@ -107,8 +112,17 @@ export function runJobs(options: {
     }
   }
 
-  async function perform(job: Job): Promise<void> {
-    const hooks = hooksOf(job.plugin)
+  async function timed(job: Job, work: () => Promise<void>): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      await work()
+    } finally {
+      const hook = job.name === 'onStored' ? 'onStored' : 'job'
+      times?.of(job.plugin, hook).took(performance.now() - startedAt)
+    }
+  }
+
+  async function perform(job: Job, hooks: Hooks | undefined): Promise<void> {
     if (job.name === 'onStored') {
       const event = await store.event(job.payload)
       // Gone in the meantime (deleted, replaced, expired): what it caused is not wanted any more.

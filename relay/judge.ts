@@ -7,47 +7,84 @@ import type {
   PolicyContext,
   ReadRequest,
 } from '../plugins/plugin.ts'
-import { policyTimes } from './policy-times.ts'
+import type { PluginTimes, Stopwatch } from './plugin-times.ts'
 import type { Visibility } from './store/store.ts'
 import { within } from './within.ts'
 
 const internalError: Decision = { action: 'reject', msg: 'error: internal error' }
 const acceptance: Decision = { action: 'accept' }
 
-/**
- * Asks the policies in their order; the first that does not accept decides. One that throws, or that has not
- * answered after `deadlineMs`, rejects.
- */
-export function judge(policies: readonly Policy[], options: { deadlineMs: number; log: Logger }) {
-  const { deadlineMs, log } = options
-  const writers = policies.filter(policy => policy.write)
-  const readers = policies.filter(policy => policy.read)
-  const watchers = policies.filter(policy => policy.visible)
-  const writersOf = new Map<number, Policy[]>()
-  const times = policyTimes()
+/** Who decides about the relay's own part: sizes, times, private kinds. */
+const OWN = 'relay'
 
-  function writersFor(kind: number): Policy[] {
-    let asked = writersOf.get(kind)
-    if (!asked) {
-      asked = writers.filter(policy => !policy.writeKinds || policy.writeKinds.includes(kind))
+/** Decides by its policies, which stay as they are for as long as it lives. */
+export interface Judge {
+  write(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision>
+  read(request: ReadRequest, ctx: PolicyContext): Awaitable<Decision>
+  /** The kinds that `shows` has a say on. */
+  readonly visibleKinds: ReadonlySet<number> | 'all'
+  /** The one door: stored, live, counted and synced events all pass it. A policy that throws hides. */
+  shows(event: NostrEvent, authed: readonly string[]): boolean
+}
+
+/** A policy, whose it is, and what it takes. */
+interface Asked {
+  readonly policy: Policy
+  readonly plugin: string
+  readonly times: Stopwatch | undefined
+}
+
+/**
+ * Asks the policies in their order; the first that does not accept decides. One that throws, that gives no decision,
+ * or that has not answered after `deadlineMs`, rejects.
+ */
+export function judge(
+  policies: readonly Policy[],
+  options: {
+    deadlineMs: number
+    log: Logger
+    /** Whose policy it is; absent: the relay's own. */
+    pluginOf?(policy: Policy): string | undefined
+    times?: PluginTimes
+  },
+): Judge {
+  const { deadlineMs, log, times } = options
+  const sampler = () => times?.sampler() ?? (() => false)
+  const [timesWrite, timesRead, timesVisible] = [sampler(), sampler(), sampler()]
+  const asked = (verb: 'write' | 'read' | 'visible'): Asked[] =>
+    policies
+      .filter(policy => policy[verb])
+      .map(policy => {
+        const plugin = options.pluginOf?.(policy) ?? OWN
+        return { policy, plugin, times: times?.of(plugin, verb) }
+      })
+  const writers = asked('write')
+  const readers = asked('read')
+  const watchers = asked('visible')
+  const writersOf = new Map<number, Asked[]>()
+
+  function writersFor(kind: number): Asked[] {
+    let found = writersOf.get(kind)
+    if (!found) {
+      found = writers.filter(({ policy }) => policy.writeKinds?.includes(kind) ?? true)
       if (writersOf.size > 1000) writersOf.clear()
-      writersOf.set(kind, asked)
+      writersOf.set(kind, found)
     }
-    return asked
+    return found
   }
 
   /** The first answer that is not an acceptance. Only a policy that takes its time makes the others wait. */
   function firstRefusal(
-    asked: readonly Policy[],
-    ask: (policy: Policy) => Awaitable<Decision>,
+    list: readonly Asked[],
+    ask: (policy: Policy) => Awaitable<Decision> | undefined,
+    sampled: boolean,
     from = 0,
   ): Awaitable<Decision> {
-    for (let i = from; i < asked.length; i++) {
-      const policy = asked[i] as Policy
-      const decision = verdict(policy, ask)
+    for (let i = from; i < list.length; i++) {
+      const decision = verdict(list[i] as Asked, ask, sampled)
       if (decision instanceof Promise)
         return decision.then(one =>
-          one.action === 'accept' ? firstRefusal(asked, ask, i + 1) : one,
+          one.action === 'accept' ? firstRefusal(list, ask, sampled, i + 1) : one,
         )
       if (decision.action !== 'accept') return decision
     }
@@ -55,63 +92,81 @@ export function judge(policies: readonly Policy[], options: { deadlineMs: number
   }
 
   function verdict(
-    policy: Policy,
-    ask: (policy: Policy) => Awaitable<Decision>,
+    asked: Asked,
+    ask: (policy: Policy) => Awaitable<Decision> | undefined,
+    sampled: boolean,
   ): Awaitable<Decision> {
-    const done = times.begin(policy.name)
+    const { policy, times } = asked
+    const startedAt = sampled ? performance.now() : 0
     try {
       const answer = ask(policy)
       if (!(answer instanceof Promise)) {
-        done()
-        return answer
+        if (sampled) times?.sampled(performance.now() - startedAt)
+        return isDecision(answer) ? answer : failed(asked, NO_DECISION)
       }
       const ms = policy.deadlineMs ?? deadlineMs
-      return within(answer, ms, `no answer after ${ms} ms`)
-        .catch(error => failed(policy, error))
-        .finally(done)
+      const checked = within(answer, ms, `no answer after ${ms} ms`).then(
+        one => (isDecision(one) ? one : failed(asked, NO_DECISION)),
+        error => failed(asked, error),
+      )
+      if (!sampled) return checked
+      return checked.finally(() => times?.sampled(performance.now() - startedAt))
     } catch (error) {
-      done()
-      return failed(policy, error)
+      return failed(asked, error)
     }
   }
 
-  function failed(policy: Policy, error: unknown): Decision {
-    log.error({ policy: policy.name, cause: String(error) }, 'a policy failed, so it rejected')
+  function failed({ plugin, policy }: Asked, error: unknown): Decision {
+    const fields = { plugin, policy: policy.name, cause: String(error) }
+    log.error(fields, 'a policy failed, so it rejected')
     return internalError
   }
 
-  const kinds = new Set(watchers.flatMap(policy => policy.visibleKinds ?? []))
-  const anyKind = watchers.some(policy => !policy.visibleKinds)
+  const kinds = new Set(watchers.flatMap(({ policy }) => policy.visibleKinds ?? []))
+  const anyKind = watchers.some(({ policy }) => !policy.visibleKinds)
+
+  /** False as soon as one hides it. */
+  function shows(event: NostrEvent, authed: readonly string[]): boolean {
+    const sampled = timesVisible()
+    for (const { policy, plugin, times } of watchers) {
+      if (policy.visibleKinds && !policy.visibleKinds.includes(event.kind)) continue
+      const startedAt = sampled ? performance.now() : 0
+      try {
+        if (policy.visible?.(event, { authed }) !== true) return false
+      } catch (error) {
+        const fields = { plugin, policy: policy.name, event: event.id, cause: String(error) }
+        log.error(fields, 'a policy failed, so it hides')
+        return false
+      } finally {
+        if (sampled) times?.sampled(performance.now() - startedAt)
+      }
+    }
+    return true
+  }
 
   return {
-    /** How long each policy has taken. */
-    times: times.read,
-
-    write: (event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> =>
-      firstRefusal(writersFor(event.kind), policy => policy.write?.(event, ctx) ?? acceptance),
-
-    read: (request: ReadRequest, ctx: PolicyContext): Awaitable<Decision> =>
-      firstRefusal(readers, policy => policy.read?.(request, ctx) ?? acceptance),
-
-    /** The one door: stored, live, counted and synced events all pass it. A policy that throws hides. */
-    visibleTo(authed: () => readonly string[]): Visibility {
-      return {
-        kinds: anyKind ? 'all' : kinds,
-        test(event) {
-          try {
-            return watchers.every(
-              policy =>
-                (policy.visibleKinds && !policy.visibleKinds.includes(event.kind)) ||
-                policy.visible?.(event, { authed: authed() }),
-            )
-          } catch (error) {
-            log.error({ event: event.id, cause: String(error) }, 'a policy failed, so it hides')
-            return false
-          }
-        },
-      }
-    },
+    write: (event, ctx) =>
+      firstRefusal(writersFor(event.kind), policy => policy.write?.(event, ctx), timesWrite()),
+    read: (request, ctx) =>
+      firstRefusal(readers, policy => policy.read?.(request, ctx), timesRead()),
+    visibleKinds: anyKind ? 'all' : kinds,
+    shows,
   }
 }
 
-export type Judge = ReturnType<typeof judge>
+const NO_DECISION = 'it gave no decision'
+
+/** Plugins are written in JavaScript too: what is forgotten there, or misspelt, must not let anything pass. */
+function isDecision(answer: Decision | undefined): answer is Decision {
+  const action = answer?.action
+  if (action === 'reject') return typeof (answer as { msg?: unknown }).msg === 'string'
+  return action === 'accept' || action === 'shadowReject'
+}
+
+/** The door for one reader. It asks each time: after a reload, and for who has authenticated meanwhile. */
+export const visibleTo = (judge: Judge, authed: () => readonly string[]): Visibility => ({
+  get kinds() {
+    return judge.visibleKinds
+  },
+  test: event => judge.shows(event, authed()),
+})

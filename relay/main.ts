@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import pino from 'pino'
-import { loadConfig } from './config/config.ts'
+import type { Logger } from '../plugins/plugin.ts'
+import { type LoadedConfig, loadConfig } from './config/config.ts'
 import { startRelay } from './server.ts'
 
 const USAGE = 'usage: node dist/relay/main.js [--config FILE] [--set key=value ...]'
@@ -18,15 +19,10 @@ try {
     console.log(USAGE)
     process.exit(0)
   }
-  const loaded = loadConfig({ file: values.config, set: values.set, env: process.env })
+  const load = () => loadConfig({ file: values.config, set: values.set, env: process.env })
+  const loaded = load()
   const log = pino({ level: loaded.config.logLevel }, pino.destination({ dest: 2, sync: true }))
-  if (loaded.ignored.length > 0)
-    log.info({ keys: loaded.ignored }, 'keys of strfry that say nothing here were passed over')
-  if (loaded.unknown.length > 0)
-    log.warn(
-      { keys: loaded.unknown },
-      'the configuration has keys that nobody knows, look at their spelling',
-    )
+  nameWhatIsPassedOver(loaded, log)
 
   // 2. Store, plugins, listen.
   const relay = await startRelay({ loaded, log, env: process.env })
@@ -37,7 +33,17 @@ try {
   )
   console.log('  operate:  docs/operating.md; stop with Ctrl-C')
 
-  // 3. Drain on a signal.
+  // 3. Reload on SIGHUP, drain on the others.
+  process.on('SIGHUP', async () => {
+    let read = loaded
+    const done = await relay.reload(() => {
+      read = load()
+      return read
+    })
+    if (!done) return
+    log.level = read.config.logLevel
+    nameWhatIsPassedOver(read, log)
+  })
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
@@ -56,4 +62,14 @@ try {
 } catch (error) {
   console.error(`sluice: ${error instanceof Error ? error.message : error}`)
   process.exit(1)
+}
+
+function nameWhatIsPassedOver({ ignored, unknown }: LoadedConfig, log: Logger): void {
+  if (ignored.length > 0)
+    log.info({ keys: ignored }, 'keys of strfry that say nothing here were passed over')
+  if (unknown.length > 0)
+    log.warn(
+      { keys: unknown },
+      'the configuration has keys that nobody knows, look at their spelling',
+    )
 }

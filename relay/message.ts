@@ -16,6 +16,18 @@ export interface MessageLimits {
   readonly maxFilters: number
   readonly maxTagsPerFilter: number
   readonly maxSubIdLength: number
+  /** strfry's `relay.filterValidation`, where it is on: what a REQ may ask for at all. */
+  readonly strict?: FilterRules
+}
+
+export interface FilterRules {
+  readonly minFilters: number
+  readonly maxFilters: number
+  readonly maxKinds: number
+  /** Empty: all. */
+  readonly allowedKinds: readonly number[]
+  /** Each filter names exactly one author, p or e. */
+  readonly requireAuthorOrTag: boolean
 }
 
 /** An event has seven fields; what else an object holds is not kept. */
@@ -162,7 +174,24 @@ function parseRequest(
     const problem = filterProblem(filter, limits)
     if (problem) return closed(`invalid: ${problem}`)
   }
+  const refusal = limits.strict && strictProblem(filters as Filter[], limits.strict)
+  if (refusal) return closed(`blocked: ${refusal}`)
   return { type, id, filters: filters as Filter[] }
+}
+
+/** What this relay's operator does not want to be asked; undefined for what they do. */
+function strictProblem(filters: readonly Filter[], rules: FilterRules): string | undefined {
+  const { minFilters, maxFilters, maxKinds, allowedKinds, requireAuthorOrTag } = rules
+  if (filters.length < minFilters || filters.length > maxFilters)
+    return `a request has ${minFilters} to ${maxFilters} filters here`
+  for (const { kinds = [], authors, '#p': p, '#e': e } of filters) {
+    if (kinds.length > maxKinds) return `a filter has at most ${maxKinds} kinds here`
+    const other = kinds.find(kind => allowedKinds.length > 0 && !allowedKinds.includes(kind))
+    if (other !== undefined) return `kind ${other} cannot be asked for here`
+    if (requireAuthorOrTag && ![authors, p, e].some(list => list?.length === 1))
+      return 'each filter needs exactly one author, p or e here'
+  }
+  return undefined
 }
 
 function parseNegentropy(

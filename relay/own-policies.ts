@@ -5,7 +5,7 @@ import { protectedEvents } from '../policies/protected.ts'
 import { restrictedKinds } from '../policies/restricted-kinds.ts'
 import { sizeLimits } from '../policies/size-limits.ts'
 import { timeWindow } from '../policies/time-window.ts'
-import type { Config } from './config/config.ts'
+import { type Config, kindList } from './config/config.ts'
 
 /** What every relay decides before any plugin is asked; cheap first. */
 export const ownPolicies = ({ events, relay }: Pick<Config, 'events' | 'relay'>): Policy[] => [
@@ -17,9 +17,7 @@ export const ownPolicies = ({ events, relay }: Pick<Config, 'events' | 'relay'>)
   }),
   proofOfWork({ minDifficulty: events.minPowDifficulty }),
   protectedEvents(),
-  restrictedKinds({
-    kinds: [...new Set([...privateKinds, ...kindList(relay.auth.restrictedReadKinds)])],
-  }),
+  ...privacy(relay),
 ]
 
 /** The size limits alone, which hold for an import too. */
@@ -30,5 +28,11 @@ export const eventSizes = ({ events }: Pick<Config, 'events'>): Policy =>
     maxTagBytes: events.maxTagValSize,
   })
 
-const kindList = (text: string): number[] =>
-  text.split(',').flatMap(kind => (kind.trim() === '' ? [] : [Number(kind)]))
+/** Our private kinds go to those they concern, whatever the configuration says of others. */
+function privacy({ auth }: Config['relay']): Policy[] {
+  const listed = kindList(auth.restrictedReadKinds)
+  if (auth.restrictReadToInvolvedPubkey)
+    return [restrictedKinds({ kinds: [...new Set([...privateKinds, ...listed])] })]
+  const others = listed.filter(kind => !privateKinds.includes(kind))
+  return [restrictedKinds(), restrictedKinds({ kinds: others, toAnybody: true })]
+}

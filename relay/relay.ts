@@ -5,18 +5,20 @@ import {
   type Clock,
   type Decision,
   decisionOf,
-  type Hooks,
   type Logger,
   type PolicyContext,
   reject,
 } from '../plugins/plugin.ts'
 import { authProblem } from './auth.ts'
 import { andThen } from './awaitable.ts'
+import type { Config } from './config/config.ts'
 import type { Connection } from './connection.ts'
 import { describe } from './describe.ts'
 import { answerFrames, textFrame } from './frame.ts'
-import type { Judge } from './judge.ts'
+import type { Handler } from './host.ts'
+import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
+import type { RelayMetrics } from './metrics.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
 import { syncer } from './sync.ts'
@@ -30,28 +32,44 @@ const MAX_PUBKEYS = 100
 export interface RelayLimits extends MessageLimits {
   readonly maxSubscriptions: number
   readonly maxLimit: number
-  /** Most events that one COUNT filter counts. */
+  /** False: nobody is asked to authenticate, and nobody can (NIP-42). */
+  readonly authenticates: boolean
+  /** What of the clients' messages is written to the log, without what may be secret in them. */
+  readonly logging: Config['relay']['logging']
+  /** Most events that one COUNT filter counts; 0 turns it off. */
   readonly maxCount: number
   /** Most events that one NEG-OPEN may be about; 0 turns it off. */
   readonly maxSyncEvents: number
 }
 
+/** What is in force. An event meets one set of rules whole: no reload comes between its policies and its handler. */
+export interface Rules {
+  readonly judge: Judge
+  readonly handles: ReadonlyMap<number, Handler>
+  readonly limits: RelayLimits
+  /** Between these two the plugins behind the rules stay open. */
+  begin(): void
+  end(): void
+}
+
 /** NIP-01's verbs over a store and a judge. It knows connections, not sockets. */
 export function createRelay(options: {
   store: RelayStore
+  /** The judge of the moment, and the rules of the moment. */
   judge: Judge
-  handles: ReadonlyMap<number, NonNullable<Hooks['handles']>[number]>
+  rules(): Rules
   verify(event: NostrEvent): boolean
   /** The addresses under which AUTH events may name us. */
   isOurUrl(url: string): boolean
-  limits: RelayLimits
+  counts: RelayMetrics
   clock: Clock
   log: Logger
 }) {
-  const { store, judge, handles, verify, limits, clock, log } = options
+  const { store, judge, rules, verify, counts, clock, log } = options
   const index = subscriptionIndex()
-  const sync = syncer({ store, judge, maxItems: limits.maxSyncEvents, clock })
+  const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, ask, clock })
   const inFlight = new Map<string, Promise<Decision>>()
+  const sent = { stored: 0, live: 0 }
   store.onCommit(events => {
     for (const stored of events) fanOut(stored)
   })
@@ -75,13 +93,34 @@ export function createRelay(options: {
     let message: ClientMessage = { type: 'bad', answer: 'NOTICE', msg: BROKEN }
     const failed = (error: unknown) => fail(connection, message, error)
     try {
-      message = parseMessage(text, limits)
+      message = parseMessage(text, rules().limits)
+      counts.messages.add(message.type)
+      note(connection, message)
       const running = answer(connection, message)
       if (running instanceof Promise) return running.catch(failed)
     } catch (error) {
       failed(error)
     }
     return undefined
+  }
+
+  /** strfry's `relay.logging`: who sent what. Contents and tags may hold secrets, so they stay out. */
+  function note({ ip }: Connection, message: ClientMessage): void {
+    const { logging } = rules().limits
+    if (message.type === 'bad') {
+      if (logging.invalidEvents && message.answer === 'OK')
+        log.info({ ip, id: message.id, msg: message.msg }, 'an event was refused')
+    } else if ('event' in message) {
+      const { id, pubkey, kind } = message.event
+      if (logging.dumpInAll || (logging.dumpInEvents && message.type === 'EVENT'))
+        log.info({ ip, type: message.type, id, pubkey, kind }, 'a message')
+    } else {
+      const { type, id } = message
+      const asks = type === 'REQ' || type === 'COUNT' || type === 'CLOSE'
+      const filters = 'filters' in message ? message.filters : undefined
+      if (logging.dumpInAll || (logging.dumpInReqs && asks))
+        log.info({ ip, type, id, filters }, 'a message')
+    }
   }
 
   function fail(connection: Connection, message: ClientMessage, error: unknown): void {
@@ -113,11 +152,17 @@ export function createRelay(options: {
   function take(connection: Connection, event: NostrEvent): Awaitable<void> {
     const ctx = connection.context(Math.floor(clock.now() / 1000))
     return andThen(publish(event, ctx), decision => {
+      counts.verdict(decision)
+      if (decision.action === 'reject' && rules().limits.logging.invalidEvents)
+        log.info({ ip: connection.ip, id: event.id, msg: decision.msg }, 'an event was refused')
       // The challenge goes out before the OK that asks for it (NIP-42).
-      if (decision.action === 'reject' && decision.msg.startsWith('auth-required:'))
-        connection.askToAuthenticate()
+      if (decision.action === 'reject' && decision.msg.startsWith('auth-required:')) ask(connection)
       connection.send(['OK', event.id, ...toOk(decision)])
     })
+  }
+
+  function ask(connection: Connection): void {
+    if (rules().limits.authenticates) connection.askToAuthenticate()
   }
 
   /** Verifies, asks the policies and stores; the same event twice at a time is judged once. */
@@ -126,31 +171,35 @@ export function createRelay(options: {
     const key = event.id + event.sig
     const running = inFlight.get(key)
     if (running) return running
-    const decision = decide(event, ctx)
+    const met = rules()
+    const decision = decide(event, ctx, met)
     if (!(decision instanceof Promise)) return decision
-    const ending = decision.finally(() => inFlight.delete(key))
+    met.begin()
+    const ending = decision.finally(() => {
+      inFlight.delete(key)
+      met.end()
+    })
     inFlight.set(key, ending)
     return ending
   }
 
-  function decide(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
+  function decide(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
     if (event.kind === kinds.Auth) return reject('invalid: kind 22242 is sent as AUTH, not EVENT')
     return andThen(store.has(event.id), known => {
       if (known) return accept
       if (!verify(event)) return reject('invalid: the signature does not verify')
-      return andThen(judge.write(event, ctx), decision =>
-        decision.action === 'accept' ? keep(event, ctx) : decision,
+      return andThen(met.judge.write(event, ctx), decision =>
+        decision.action === 'accept' ? keep(event, ctx, met) : decision,
       )
     })
   }
 
-  function keep(event: NostrEvent, ctx: PolicyContext): Awaitable<Decision> {
-    if (isEphemeral(event.kind)) {
-      broadcast(event)
-      return accept
-    }
-    const answer = handles.get(event.kind)?.(event, ctx) ?? 'store'
-    return answer === 'store' ? store.putEvent(event).then(decisionOf) : answer
+  function keep(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
+    const answer = met.handles.get(event.kind)?.(event, ctx) ?? 'store'
+    if (answer !== 'store') return answer
+    if (!isEphemeral(event.kind)) return store.putEvent(event).then(decisionOf)
+    broadcast(event)
+    return accept
   }
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */
@@ -160,6 +209,7 @@ export function createRelay(options: {
 
   function authenticate(connection: Connection, event: NostrEvent): void {
     const problem =
+      (rules().limits.authenticates ? undefined : 'this relay does not authenticate anybody') ??
       authProblem(event, connection.challenge, options.isOurUrl, Math.floor(clock.now() / 1000)) ??
       (connection.pubkeys.length < MAX_PUBKEYS
         ? undefined
@@ -178,19 +228,20 @@ export function createRelay(options: {
     return andThen(judge.read({ verb, filters }, ctx), decision => {
       if (decision.action === 'accept') return true
       const msg = decision.action === 'reject' ? decision.msg : 'restricted: not for you'
-      if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
+      if (msg.startsWith('auth-required:')) ask(connection)
       connection.send(['CLOSED', id, msg])
       return false
     })
   }
 
   function visibilityOf(connection: Connection): Visibility {
-    connection.visibility ??= judge.visibleTo(() => connection.pubkeys)
+    connection.visibility ??= visibleTo(judge, () => connection.pubkeys)
     return connection.visibility
   }
 
   function request(connection: Connection, message: Request): Awaitable<void> {
     const { id, filters } = message
+    const { limits } = rules()
     end(connection, id)
     if (connection.subscriptions.size >= limits.maxSubscriptions)
       return connection.send([
@@ -206,8 +257,16 @@ export function createRelay(options: {
       // 1. From here on live events wait. 2. The query sees a snapshot. 3. What waited and is newer follows.
       if (connection.closed || connection.subscriptions.get(id) !== subscription) return
       index.add(subscription)
+      const startedAt = performance.now()
       const result = store.query(filters, { visibility, maxLimit: limits.maxLimit })
-      return andThen(result, stored => begin(connection, subscription, stored))
+      return andThen(result, stored => {
+        const ms = performance.now() - startedAt
+        counts.queried(filters, ms)
+        if (limits.logging.dbScanPerf)
+          log.info({ filters, ms, events: stored.raws.length }, 'a query')
+        sent.stored += stored.raws.length
+        begin(connection, subscription, stored)
+      })
     })
   }
 
@@ -240,17 +299,20 @@ export function createRelay(options: {
         if (stored.seq <= this.seq) return
         const asked = visibility.kinds === 'all' || visibility.kinds.has(stored.event.kind)
         if (asked && !visibility.test(stored.event)) return
+        sent.live += 1
         connection.sendFrame(frameOf(this.id, stored.raw, frames))
       },
     }
   }
 
   function count(connection: Connection, message: Request): Awaitable<void> {
+    if (rules().limits.maxCount === 0)
+      return connection.send(['CLOSED', message.id, 'blocked: this relay does not count'])
     return andThen(mayRead(connection, message), allowed => {
       if (!allowed) return
       const counted = store.count(message.filters, {
         visibility: visibilityOf(connection),
-        max: limits.maxCount,
+        max: rules().limits.maxCount,
       })
       return andThen(counted, result => connection.send(['COUNT', message.id, result]))
     })
@@ -267,11 +329,15 @@ export function createRelay(options: {
     receive,
     /** Answers one text message with a refusal and does nothing else; `msg` follows a NIP-01 prefix. */
     refuse(connection: Connection, text: string, msg: string): void {
-      connection.send(refusal(parseMessage(text, limits), msg))
+      connection.send(refusal(parseMessage(text, rules().limits), msg))
     },
     publish,
     broadcast,
     subscriptions: index.size,
+    inFlight: () => inFlight.size,
+    sent: () => sent,
+    /** Asks a client who it is, where this relay wants to know. */
+    ask,
     /** Forgets a connection that is gone. */
     drop(connection: Connection): void {
       for (const id of [...connection.subscriptions.keys()]) end(connection, id)

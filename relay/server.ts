@@ -1,33 +1,34 @@
 import { mkdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
-import { writePolicyPlugins } from './child-plugin/write-policy.ts'
 import { clientAddress } from './client-address.ts'
 import { clientPace } from './client-pace.ts'
-import type { LoadedConfig } from './config/config.ts'
+import { type Config, kindList, type LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
-import { combine, type LoadedPlugin, pluginHost } from './host.ts'
+import { pluginHost } from './host.ts'
 import { createHttp, httpServer } from './http.ts'
 import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
-import { judge } from './judge.ts'
-import { importPlugin } from './loader.ts'
-import { ownPolicies } from './own-policies.ts'
+import { latest } from './latest.ts'
+import { queueMetrics, relayMetrics } from './metrics.ts'
+import { pluginSet } from './plugin-set.ts'
 import { pluginSockets } from './plugin-sockets.ts'
-import { policyMetrics } from './policy-times.ts'
-import { createRelay, type Relay } from './relay.ts'
+import { pluginTimes } from './plugin-times.ts'
+import { createRelay, type Relay, type RelayLimits } from './relay.ts'
+import { reloading } from './reload.ts'
 import { loadSigner } from './signer.ts'
 import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
 import { holdFolder } from './store/sqlite/lock.ts'
 import type { RelayStore } from './store/store.ts'
+import { telemetry } from './telemetry.ts'
 import { publicUrls, type Urls } from './urls.ts'
 import { signatureVerifier } from './verify.ts'
 
-const POLICY_DEADLINE_MS = 5000
 const EXPIRY_SWEEP_MS = 60_000
 const MAX_SUB_ID = 64
 
@@ -36,6 +37,11 @@ export interface RunningRelay {
   readonly urls: Urls
   readonly self: string
   readonly store: RelayStore
+  /**
+   * Loads configuration and plugins anew, beside those that work, and puts them in their place in one step. False where
+   * that failed: then nothing has changed, and the log says why.
+   */
+  reload(loaded: () => LoadedConfig): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -85,91 +91,119 @@ export async function startRelay(options: {
   })
 
   // 2. Plugins.
-  const plugins: LoadedPlugin[] = []
   let relay: Relay | undefined
-  let admit: ReturnType<typeof admitter> | undefined
-  const setUp = pluginHost({
-    store,
-    signer,
-    clock,
+  let ready = false
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
+  const address = latest(
+    () => live.relay,
+    relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
+  )
+  const ipOf = (request: IncomingMessage) => address()(request)
+  const times = pluginTimes({ metrics, log, slowMs: () => live.slowPluginMs })
+  const plugins = pluginSet({
+    setUp: pluginHost({
+      store,
+      signer,
+      clock,
+      log,
+      telemetry: telemetry({ log, metrics }),
+      dataDir,
+      urls: known,
+      admit: (value, ctx) => admit(value, ctx),
+      broadcast: event => relay?.broadcast(event),
+    }),
     log,
-    dataDir,
-    loaded,
-    urls: known,
-    admit(value, ctx) {
-      if (!admit) throw new Error('events are admitted once the plugins are set up')
-      return admit(value, ctx)
+    times,
+    given: options.plugins,
+    limitsOf: ({ config }) => limitsOf(config),
+    appOf: ({ config }, loadedPlugins, info) =>
+      createHttp({
+        webDir: packageFile('dist/web'),
+        origin: () => known().http,
+        info: () => relayInfo(config, signer.self, version, info()),
+        ready: () => ready,
+        metrics: () => {
+          const registries = loadedPlugins.map(plugin => plugin.metrics)
+          return Registry.merge([metrics, ...registries]).metrics()
+        },
+        contentType: metrics.contentType,
+        ipOf,
+        log,
+        routes: loadedPlugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+      }),
+  })
+  /** What is configured now, for those who look when they need it. */
+  const live: Pick<Config, 'relay' | 'slowPluginMs'> = {
+    get relay() {
+      return plugins.current().loaded.config.relay
     },
-    broadcast: event => relay?.broadcast(event),
-  })
-  const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
-  for (const plugin of [...writePolicyPlugins(config, log), ...found])
-    plugins.push(await setUp.setup(plugin))
-  const together = combine(plugins)
-  store.jobsFor(together.jobsFor)
-  const judges = judge([...ownPolicies(config), ...together.policies], {
-    deadlineMs: POLICY_DEADLINE_MS,
-    log,
-  })
-  policyMetrics(metrics, judges)
-  const verify = signatureVerifier(curve)
-  admit = admitter({ judge: judges, verify })
+    get slowPluginMs() {
+      return plugins.current().loaded.config.slowPluginMs
+    },
+  }
+  const counts = relayMetrics(metrics)
+  const verify = signatureVerifier(curve, counts.verified)
+  const admit = admitter({ judge: plugins.judge, verify })
+  await plugins.load(loaded)
+  store.jobsFor(kind => plugins.current().jobsFor(kind))
   relay = createRelay({
     store,
-    judge: judges,
-    handles: together.handles,
+    judge: plugins.judge,
+    rules: plugins.current,
     verify,
     isOurUrl: url => known().isOurs(url),
-    limits: {
-      maxFilters: config.relay.maxReqFilterSize,
-      maxTagsPerFilter: config.relay.maxTagsPerFilter,
-      maxSubIdLength: MAX_SUB_ID,
-      maxSubscriptions: config.relay.maxSubsPerConnection,
-      maxLimit: config.relay.maxFilterLimit,
-      maxCount: config.relay.maxFilterLimitCount,
-      maxSyncEvents: config.relay.negentropy.enabled ? config.relay.negentropy.maxSyncEvents : 0,
-    },
+    counts,
     clock,
     log,
   })
-  const hooks = new Map(plugins.map(plugin => [plugin.name, plugin.hooks]))
-  const jobs = runJobs({ store, hooksOf: name => hooks.get(name), clock, log, metrics })
+  const jobs = runJobs({
+    store,
+    holding: work => plugins.holding(({ hooksOf }) => work(hooksOf)),
+    clock,
+    log,
+    metrics,
+    times,
+  })
 
   // 3. Listen.
-  let ready = false
-  const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
-  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const app = createHttp({
-    webDir: packageFile('dist/web'),
-    origin: () => known().http,
-    info: () => relayInfo(config, signer.self, version, together.info()),
-    ready: () => ready,
-    metrics: () => Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)]).metrics(),
-    contentType: metrics.contentType,
+  const server = httpServer((request, env) => plugins.holding(({ app }) => app.fetch(request, env)))
+  const lent = pluginSockets({ config: live, ipOf, paths: () => plugins.current().sockets })
+  const pace = clientPace({ limits: () => live.relay.rateLimit, clock, metrics })
+  const sockets = serveSockets({
+    server,
+    relay,
+    config: live,
     ipOf,
-    log,
-    routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+    pace,
+    takenByPlugin: lent.take,
   })
-  const server = httpServer(app)
-  const lent = pluginSockets({ config, ipOf, paths: together.sockets })
-  const pace = clientPace({ ...config.relay.rateLimit, clock, metrics })
-  const sockets = serveSockets({ server, relay, config, ipOf, pace, takenByPlugin: lent.take })
-  new Gauge({
-    name: 'sluice_connections',
-    help: 'Open WebSocket connections',
-    registers: [metrics],
-    collect() {
-      this.set(sockets.count())
-    },
+  queueMetrics({
+    registry: metrics,
+    pending: sockets.pending,
+    connections: sockets.count,
+    subscriptions: relay.subscriptions,
+    inFlight: relay.inFlight,
+    sent: relay.sent,
+    store: store.load,
   })
   await new Promise<void>((listening, failed) => {
     server.once('error', failed)
     server.listen(config.relay.port, config.relay.bind, listening)
   })
-  const address = server.address()
-  urls = publicUrls(config, typeof address === 'object' && address ? address.port : 0)
-  for (const plugin of plugins) await plugin.hooks.start?.()
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound ? bound.port : 0
+  urls = publicUrls(config, port)
+  await plugins.start()
   jobs.start()
+  const reloads = reloading({
+    plugins,
+    started: loaded,
+    log,
+    onReload({ config }) {
+      urls = publicUrls(config, port)
+      lent.reloaded()
+    },
+  })
   const sweep = setInterval(() => {
     store
       .removeExpired(Math.floor(clock.now() / 1000))
@@ -178,18 +212,22 @@ export async function startRelay(options: {
   ready = true
 
   return {
-    urls,
+    get urls() {
+      return known()
+    },
+    reload: reloads.reload,
     self: signer.self,
     store,
     /** No new clients, no new messages; answer what came, end the reactions, say goodbye, close the store. */
     async close() {
       ready = false
       clearInterval(sweep)
+      reloads.close()
       const closed = new Promise<void>(done => server.close(() => done()))
       lent.drain()
       await sockets.drain()
       await jobs.close()
-      for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
+      await plugins.close()
       await Promise.all([sockets.close(), lent.close()])
       server.closeAllConnections()
       await closed
@@ -198,6 +236,27 @@ export async function startRelay(options: {
     },
   }
 }
+
+const limitsOf = ({ relay }: Config): RelayLimits => ({
+  maxFilters: relay.maxReqFilterSize,
+  maxTagsPerFilter: relay.maxTagsPerFilter,
+  maxSubIdLength: MAX_SUB_ID,
+  maxSubscriptions: relay.maxSubsPerConnection,
+  maxLimit: relay.maxFilterLimit,
+  maxCount: relay.maxFilterLimitCount,
+  maxSyncEvents: relay.negentropy.enabled ? relay.negentropy.maxSyncEvents : 0,
+  authenticates: relay.auth.enabled,
+  logging: relay.logging,
+  strict: relay.filterValidation.enabled
+    ? {
+        minFilters: relay.filterValidation.minFiltersPerReq,
+        maxFilters: relay.filterValidation.maxFiltersPerReq,
+        maxKinds: relay.filterValidation.maxKindsPerFilter,
+        allowedKinds: kindList(relay.filterValidation.allowedKinds),
+        requireAuthorOrTag: relay.filterValidation.requireAuthorOrTag,
+      }
+    : undefined,
+})
 
 /** A file of the package, from source (relay/) as from the build (dist/relay/). */
 export function packageFile(name: string): string {

@@ -1,10 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import type { ClientPace, Visitor } from './client-pace.ts'
 import type { Config } from './config/config.ts'
 import { Connection } from './connection.ts'
 import { endOfTurn } from './end-of-turn.ts'
+import { latest } from './latest.ts'
 import type { Relay } from './relay.ts'
 
 /** How long a client may take to answer our close, ms. */
@@ -17,19 +19,18 @@ const TOO_MANY = 'rate-limited: too many connections from your address, close on
 export function serveSockets(options: {
   server: Server
   relay: Relay
-  config: Config
+  /** As it is now: read when it is needed, so that a reload is met. */
+  config: Pick<Config, 'relay'>
   ipOf(request: IncomingMessage): string
   pace: ClientPace
   /** Takes an upgrade that is a plugin's; false for a client of the relay. */
   takenByPlugin(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }) {
   const { server, relay, config, ipOf, pace } = options
-  const wss = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    maxPayload: config.relay.maxWebsocketPayloadSize,
-    perMessageDeflate: config.relay.compression.enabled,
-  })
+  const acceptor = acceptorFor(config, relay => ({
+    maxPayload: relay.maxWebsocketPayloadSize,
+    perMessageDeflate: deflateBy(relay.compression),
+  }))
   const open = new Map<WebSocket, Connection>()
   const answering = new Set<Promise<void>>()
   const flushLater = endOfTurn((connection: Connection) => connection.flush())
@@ -43,22 +44,23 @@ export function serveSockets(options: {
     if (!visitor) return turnAway(socket, '429 Too Many Requests', TOO_MANY)
     socket.once('close', visitor.leave)
     if (options.takenByPlugin(request, socket, head)) return
-    wss.handleUpgrade(request, socket, head, ws => accept(ws, socket, ip, visitor))
+    acceptor().handleUpgrade(request, socket, head, ws => accept(ws, socket, ip, visitor))
   })
 
   function accept(ws: WebSocket, socket: Duplex, ip: string, visitor: Visitor): void {
     const connection = new Connection(ws, socket, {
       ip,
-      maxPendingBytes: config.relay.maxPendingOutboundBytes,
+      maxPendingBytes: () => config.relay.maxPendingOutboundBytes,
       flushLater,
     })
     open.set(ws, connection)
+    if (config.relay.enableTcpKeepalive && socket instanceof Socket) socket.setKeepAlive(true)
     let alive = true
-    const ping = setInterval(() => {
+    const ping = every(config.relay.autoPingSeconds, () => {
       if (!alive) return ws.terminate()
       alive = false
       ws.ping()
-    }, config.relay.autoPingSeconds * 1000)
+    })
     ws.on('pong', () => {
       alive = true
     })
@@ -92,11 +94,13 @@ export function serveSockets(options: {
       open.delete(ws)
       relay.drop(connection)
     })
-    connection.askToAuthenticate()
+    relay.ask(connection)
   }
 
   return {
     count: () => open.size,
+    /** Bytes that wait, of each client. */
+    pending: () => [...open.values()].map(connection => connection.pendingBytes),
     /** Takes no more messages and answers those that came. */
     async drain(): Promise<void> {
       draining = true
@@ -131,3 +135,24 @@ function turnAway(socket: Duplex, status: string, error: string): void {
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
+
+/** Runs it every so many seconds; never where that is 0. */
+export const every = (seconds: number, run: () => void): NodeJS.Timeout | undefined =>
+  seconds > 0 ? setInterval(run, seconds * 1000) : undefined
+
+/** strfry's `relay.compression`. Without a sliding window no connection keeps what it has compressed before. */
+const deflateBy = ({ enabled, slidingWindow }: Config['relay']['compression']) =>
+  enabled && {
+    serverNoContextTakeover: !slidingWindow,
+    clientNoContextTakeover: !slidingWindow,
+  }
+
+/** What takes WebSockets; open ones stay as they are where the configuration changes. */
+export const acceptorFor = (
+  config: Pick<Config, 'relay'>,
+  optionsOf: (relay: Config['relay']) => ServerOptions,
+): (() => WebSocketServer) =>
+  latest(
+    () => config.relay,
+    relay => new WebSocketServer({ noServer: true, clientTracking: false, ...optionsOf(relay) }),
+  )

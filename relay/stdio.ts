@@ -2,6 +2,7 @@ import { Console } from 'node:console'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pino from 'pino'
+import { Registry } from 'prom-client'
 import { accept, type Host, type Policy } from '../plugins/plugin.ts'
 import { CHILD_ENV, HELLO_PIPELINE, serveStdio } from '../plugins/strfry.ts'
 import { companionUrls } from './companion/options.ts'
@@ -12,6 +13,7 @@ import { judge } from './judge.ts'
 import { importPlugin } from './loader.ts'
 import { loadSigner } from './signer.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
+import { telemetry } from './telemetry.ts'
 
 /**
  * Plugins under strfry's stdin and stdout: `stdio [NAME ...]`, by default all of `plugins` in strfry.conf. They
@@ -50,17 +52,19 @@ const host = pluginHost({
   signer,
   clock,
   log,
+  telemetry: telemetry({ log, metrics: new Registry() }),
   dataDir: config.db,
   urls: () => companionUrls(loaded),
-  loaded,
   admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
   broadcast: () => undefined,
 })
 
 // 3. The policies, in their order. Our own key's events come from the companion, and pass as they do in our relay.
 const policies: Policy[] = []
+const services = new Map()
 const names = positionals.length > 0 ? positionals : config.plugins
-for (const name of names) policies.push(...(await host.decide(await importPlugin(name))))
+for (const name of names)
+  policies.push(...(await host.decide(await importPlugin(name), loaded, services)))
 const verdicts = judge(policies, { deadlineMs: POLICY_DEADLINE_MS, log })
 
 // 4. Answer until strfry closes our stdin.

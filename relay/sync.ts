@@ -1,6 +1,6 @@
 import type { Clock } from '../plugins/plugin.ts'
 import type { Connection } from './connection.ts'
-import type { Judge } from './judge.ts'
+import { type Judge, visibleTo } from './judge.ts'
 import type { ClientMessage } from './message.ts'
 import { type Reconciliation, reconciliation } from './negentropy.ts'
 import type { RelayStore } from './store/store.ts'
@@ -14,10 +14,12 @@ const MAX_OPEN = 4
 export function syncer(options: {
   store: RelayStore
   judge: Judge
-  maxItems: number
+  maxItems(): number
+  /** Asks a client who it is. */
+  ask(connection: Connection): void
   clock: Clock
 }) {
-  const { store, judge, maxItems, clock } = options
+  const { store, judge, clock } = options
   const open = new WeakMap<Connection, Map<string, Reconciliation>>()
 
   async function begin(
@@ -28,6 +30,7 @@ export function syncer(options: {
     const mine = open.get(connection) ?? new Map<string, Reconciliation>()
     open.set(connection, mine)
     mine.delete(id)
+    const maxItems = options.maxItems()
     const refuse = (msg: string) => connection.send(['NEG-ERR', id, msg])
     if (maxItems === 0) return refuse('blocked: this relay does not reconcile')
     if (mine.size >= MAX_OPEN)
@@ -38,10 +41,10 @@ export function syncer(options: {
     const decision = await judge.read({ verb: 'NEG-OPEN', filters }, ctx)
     if (decision.action !== 'accept') {
       const msg = decision.action === 'reject' ? decision.msg : 'restricted: not for you'
-      if (msg.startsWith('auth-required:')) connection.askToAuthenticate()
+      if (msg.startsWith('auth-required:')) options.ask(connection)
       return refuse(msg)
     }
-    const visibility = judge.visibleTo(() => connection.pubkeys)
+    const visibility = visibleTo(judge, () => connection.pubkeys)
     const items = await store.items(filters, { visibility, max: maxItems })
     if (!items) return refuse(`blocked: more than ${maxItems} events match, narrow the filter`)
     const session = reconciliation(items)

@@ -4,6 +4,16 @@ const USAGE = `usage: sluice <command>
 
   sluice credit grant <npub> <amount> --why <text> [--url http://...]
       gives a viewer prepaid credit; the relay must be running, its key is read from the db folder
+  sluice ledger balance [ACCOUNT|npub] [--asset CODE] [--csv]
+      prints what accounts hold
+  sluice ledger statement ACCOUNT|npub [--asset CODE] [--since UNIX] [--until UNIX] [--csv]
+      prints what moved on an account, oldest first
+  sluice ledger verify | rebuild
+      compares journal, balances, sessions and receipts | makes the balances anew, with the relay stopped
+  sluice economics [--viewers N] [--price 0.10/minute] [--minutes N] [--csv] ...
+      revenue, costs and profit of each role, and the audience at which they break even
+  sluice mcp --relay wss://... --cap <amount> [--asset CREDIT] [--state DIR]
+      an agent's skills over stdio (MCP): announce, ask for access, open, pay, close; its key is SLUICE_AGENT_KEY
   sluice plugin new <name> [--js]
       writes a plugin and its test into this folder, and says how to load it
   sluice companion --relay ws://127.0.0.1:7777 [--config FILE] [--set key=value]
@@ -25,6 +35,12 @@ each takes --config FILE and --set key=value, as the relay does, to find the rel
 type Command = (args: string[], env: NodeJS.ProcessEnv) => unknown
 const commands = new Map<string, () => Promise<Command>>([
   ['credit grant', async () => (await import('./sluice/credit.ts')).grantCredit],
+  ['ledger balance', async () => (await import('./sluice/ledger.ts')).ledgerBalance],
+  ['ledger statement', async () => (await import('./sluice/ledger.ts')).ledgerStatement],
+  ['ledger verify', async () => (await import('./sluice/ledger.ts')).ledgerVerify],
+  ['ledger rebuild', async () => (await import('./sluice/ledger.ts')).ledgerRebuild],
+  ['economics', async () => (await import('./sluice/economics.ts')).runEconomics],
+  ['mcp', async () => (await import('./sluice/mcp.ts')).runMcp],
   ['plugin new', async () => (await import('./sluice/plugin.ts')).newPlugin],
   ['import', async () => (await import('./sluice/import.ts')).importEvents],
   ['export', async () => (await import('./sluice/export.ts')).exportEvents],
@@ -35,7 +51,7 @@ const commands = new Map<string, () => Promise<Command>>([
 ])
 
 const args = process.argv.slice(2)
-const words = args[0] === 'credit' || args[0] === 'plugin' ? 2 : 1
+const words = ['credit', 'ledger', 'plugin'].includes(args[0] ?? '') ? 2 : 1
 const command = commands.get(args.slice(0, words).join(' '))
 try {
   if (command && !args.includes('--help')) {

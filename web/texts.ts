@@ -343,9 +343,8 @@ export const texts = {
     granted: (balance: string) => `Granted. The balance is ${balance} now.`,
     badKey: 'This is no public key: npub1… or 64 hex digits.',
     policies: 'Plugins: time for each event',
-    policiesHelp: 'On average; in brackets the slowest answer since the start.',
-    cost: (average: string, slowest: string, asked: number) =>
-      `${average} ms (${slowest} ms), ${asked} asked`,
+    policiesHelp: 'One call on average: policies and handlers, the disk included.',
+    cost: (average: string, calls: number) => `${average} ms, ${calls} calls`,
     reports: 'Reports',
     noReports: 'Nothing is reported.',
     banEvent: 'Take the event out',

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { kinds, markedEvent, type NostrEvent, tagValue } from '../../events/index.ts'
 import { definePlugin, type Policy, reject } from '../plugin.ts'
 import { hostTicketApi } from './host-ticket.ts'
-import { issuer } from './issue.ts'
+import { hasFreshGrant, issuer } from './issue.ts'
 import { qualityHandler } from './quality.ts'
 
 const options = z.object({
@@ -19,8 +19,9 @@ export default definePlugin({
   options,
   setup(host, { grantSeconds }) {
     const issue = issuer(host, grantSeconds)
+    // Whoever wrote it: what the session opens is asked of payment-stream, which checked it.
     const issueFor = async (event: NostrEvent): Promise<void> => {
-      const session = event.pubkey === host.self ? markedEvent(event, 'open') : undefined
+      const session = markedEvent(event, 'open')
       if (session) await issue(session)
     }
     return {
@@ -31,7 +32,15 @@ export default definePlugin({
         [kinds.StreamAccept]: async event => {
           if (tagValue(event, 'status') === 'accepted') await issueFor(event)
         },
-        [kinds.StreamReceipt]: issueFor,
+        // Payments come often, and the renewal at half-life has its own job.
+        [kinds.StreamReceipt]: {
+          async when(event, reader) {
+            const now = Math.floor(host.clock.now() / 1000)
+            const session = markedEvent(event, 'open')
+            return session !== undefined && !(await hasFreshGrant(reader, session, now))
+          },
+          run: issueFor,
+        },
       },
       jobs: { renew: job => issue(job.key), quality: job => issue(job.key, true) },
       routes: hostTicketApi(host, grantSeconds),

@@ -12,7 +12,7 @@ import { fromClient } from '../../policies/source.ts'
 import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { collection } from '../collection.ts'
 import { streams } from '../live-stream/stream.ts'
-import { isWatching } from '../payment-stream/session.ts'
+import { isWatching, tipOf } from '../payment-stream/access.ts'
 import {
   accept,
   type Decision,
@@ -24,6 +24,7 @@ import {
   type Reader,
   reject,
 } from '../plugin.ts'
+import { chatHistory } from './history.ts'
 
 const options = z.object({
   /** Characters (Unicode code points) in one message. */
@@ -33,6 +34,8 @@ const options = z.object({
   burst: z.int().min(1).default(3),
   /** Pubkeys (hex) that the operator keeps out of every chat. */
   banned: z.array(z.string().regex(/^[0-9a-f]{64}$/)).default([]),
+  /** Messages that stay of a stream that is over; 0 keeps all. */
+  keepMessages: z.int().min(0).default(100),
 })
 type Options = z.output<typeof options>
 
@@ -43,11 +46,16 @@ const spentReceipts = collection('chat-payment', z.object({ message: z.string() 
 export default definePlugin({
   name: 'live-chat',
   options,
-  setup: (host, options) => ({
-    policies: [chatPolicy(host, options)],
-    handles: { [kinds.LiveChat]: event => store(host, event) },
-    reads: [kinds.MuteList],
-  }),
+  setup(host, options) {
+    const { history, start } = chatHistory(host, options.keepMessages)
+    return {
+      policies: [chatPolicy(host, options)],
+      handles: { [kinds.LiveChat]: event => store(host, event) },
+      reads: [kinds.MuteList],
+      jobs: { history },
+      start,
+    }
+  },
 })
 
 function chatPolicy(host: Host, options: Options): Policy {
@@ -124,13 +132,10 @@ async function paymentProblem(
   if (await spentReceipts.get(reader, payment.receiptId))
     return 'this receipt already paid for a message, pay again for the next'
   const receipt = await reader.event(payment.receiptId)
-  const fits =
-    receipt?.kind === kinds.StreamReceipt &&
-    receipt.pubkey === self &&
-    tagValue(receipt, 'p') === message.author &&
-    message.addresses.includes(tagValue(receipt, 'a') ?? '')
-  if (!receipt || !fits) return 'the payment tag names no receipt of yours for this stream'
-  if (tagValue(receipt, 'received') !== String(payment.amount))
-    return `the receipt says ${tagValue(receipt, 'received')}, the message ${payment.amount}`
+  const tip = receipt && (await tipOf(reader, self, receipt))
+  if (tip?.viewer !== message.author || !message.addresses.includes(tip.address))
+    return 'the payment tag names no receipt of yours for a tip to this stream'
+  if (tip.amount !== payment.amount)
+    return `the receipt says ${tip.amount}, the message ${payment.amount}`
   return undefined
 }

@@ -9,9 +9,10 @@ import {
   type Reader,
   reject,
 } from '../plugin.ts'
+import { keep } from './keep.ts'
 import { announced } from './lifecycle.ts'
 import type { LiveStreamOptions } from './options.ts'
-import { type LiveStream, streamIds, streams } from './stream.ts'
+import { streamIds, streams } from './stream.ts'
 
 /** Refuses a 30311 that no real client sends; the sentence says what is wrong with it. */
 export const announcementPolicy: Policy = {
@@ -35,7 +36,8 @@ export function announcementHandler(host: Host, options: LiveStreamOptions) {
     return host.store.transaction(async tx => {
       const before = await streams.get(tx, address)
       const begins = triggers(host, options, said.value, event, ctx)
-      if (!before && begins && (await countOpen(tx, event.pubkey)) >= options.maxStreamsPerHost)
+      const opens = begins && (!before || before.status === 'ended')
+      if (opens && !(await hasRoom(tx, event.pubkey, options)))
         return reject(
           `restricted: you have ${options.maxStreamsPerHost} streams open here, end one of them first`,
         )
@@ -43,7 +45,7 @@ export function announcementHandler(host: Host, options: LiveStreamOptions) {
       if (outcome !== 'stored' || (!before && !begins)) return decisionOf(outcome)
 
       const after = announced(before, event, said.value, pointsHere(host, said.value))
-      await streams.put(tx, address, after)
+      await keep(tx, host, before, after)
       await streamIds.put(tx, after.id, { address })
       await tx.enqueue({ name: said.value.status === 'ended' ? 'end' : 'provision', key: address })
       return accept
@@ -73,7 +75,12 @@ function triggers(
   )
 }
 
-async function countOpen(reader: Reader, pubkey: string): Promise<number> {
+/** May this host open one more stream? */
+export async function hasRoom(
+  reader: Reader,
+  pubkey: string,
+  { maxStreamsPerHost }: LiveStreamOptions,
+): Promise<boolean> {
   const mine = await streams.list(reader, { prefix: `${kinds.LiveStream}:${pubkey}:` })
-  return mine.filter(({ value }: { value: LiveStream }) => value.status !== 'ended').length
+  return mine.filter(({ value }) => value.status !== 'ended').length < maxStreamsPerHost
 }

@@ -1,14 +1,17 @@
 import { Gauge } from 'prom-client'
-import { kinds } from '../../events/index.ts'
+import { isPaid, kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { announcementHandler, announcementPolicy } from './announce.ts'
+import { streamsApi } from './api/index.ts'
 import { type MediaBackend, mediaService } from './backend.ts'
-import { acceptsMedia } from './lifecycle.ts'
+import { resumeStreams } from './follow.ts'
+import { acceptsMedia, phaseOf } from './lifecycle.ts'
 import { createLivepeerBackend } from './livepeer/index.ts'
 import { createLocalBackend } from './local/index.ts'
 import { type LiveStreamOptions, liveStreamOptions } from './options.ts'
-import { type Reactions, reactions, resumeStreams } from './reactions.ts'
-import { streamKeys, streams } from './stream.ts'
+import { type Reactions, reactions } from './reactions.ts'
+import { hostSettings, settingsPolicy } from './settings.ts'
+import { streamIds, streamKeys, streams } from './stream.ts'
 
 /**
  * Turns announcements (30311) into media streams: asks the backend for a stream, sends the host its ingest
@@ -17,11 +20,24 @@ import { streamKeys, streams } from './stream.ts'
 export default definePlugin({
   name: 'live-stream',
   options: liveStreamOptions,
-  policies: () => [announcementPolicy],
+  // Its RTMP port, its publishers and their engines.
+  reloads: false,
+  policies: ({ self }) => [announcementPolicy, settingsPolicy(self)],
   async setup(host, options) {
     await resumeStreams(host, options)
     const backend = await makeBackend(host, options, () => react)
-    const react = reactions(host, options, backend)
+    const own = hostSettings(host, options, () => backend.restream !== undefined)
+    const react = reactions(host, options, backend, own)
+    const announce = announcementHandler(host, options)
+    const { changeKey } = react
+    const api = streamsApi({
+      host,
+      settings: options,
+      backend,
+      hostSettings: own,
+      announce,
+      changeKey,
+    })
     host.provide(mediaService, backend.media)
     new Gauge({
       name: 'sluice_streams',
@@ -30,23 +46,24 @@ export default definePlugin({
       registers: [host.metrics],
       async collect() {
         this.reset()
-        for (const { value } of await streams.list(host.store)) this.inc({ status: value.status })
+        for (const { value } of await streams.list(host.store)) this.inc({ status: phaseOf(value) })
       },
     })
 
     return {
-      handles: { [kinds.LiveStream]: announcementHandler(host, options) },
+      handles: { [kinds.LiveStream]: announce, ...own.handles },
       onStored: { [kinds.Deletion]: react.deletion },
-      jobs: {
-        provision: react.provision,
-        companion: react.companion,
-        ghost: react.ghost,
-        end: react.end,
-        ...(backend.hooks?.jobs ?? leftOver),
+      jobs: { ...react.jobs, ...(backend.hooks?.jobs ?? leftOver) },
+      routes(app) {
+        backend.hooks?.routes?.(app)
+        api(app)
       },
-      routes: backend.hooks?.routes,
-      start: backend.hooks?.start,
+      async start() {
+        await backend.hooks?.start?.()
+        await react.start()
+      },
       async close() {
+        react.close()
         await backend.close()
         await react.settled()
       },
@@ -77,6 +94,14 @@ function makeBackend(
     ...options.local,
     clock: host.clock,
     log: host.log,
+    dataDir: host.dataDir,
+    innerTargets: options.restream.innerTargets,
+    urlOf: id => `${host.urls().http}/p/${id}`,
+    async about(id) {
+      const found = await streamIds.get(host.store, id)
+      const stream = found && (await streams.get(host.store, found.address))
+      return stream && { paid: isPaid(stream), over: stream.status === 'ended' }
+    },
     publishers: {
       async find(keyHash) {
         const key = await streamKeys.get(host.store, keyHash)

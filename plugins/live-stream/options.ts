@@ -20,6 +20,24 @@ export const liveStreamOptions = z.object({
   /** How long a stream may stand without media before it is ended. */
   ghostSeconds: z.int().min(1).default(60),
   hostGrantDays: z.int().min(1).default(30),
+  /** A planned stream to which no media came so long after its `starts` (or its announcement) is ended. */
+  plannedHours: z.number().min(0).default(24),
+  /** How long is kept what; a job looks once an hour. */
+  retention: z
+    .object({
+      /** An ended stream can be pushed to again until it is archived; then its recording and its key stay. */
+      endedHours: z.number().min(0).default(24),
+      errorDays: z.number().min(0).default(7),
+    })
+    .prefault({}),
+  /** Sending streams on to other places, as their hosts say. */
+  restream: z
+    .object({
+      maxTargets: z.int().min(0).default(5),
+      /** Also to addresses inside this machine and its network: hosts could then knock at doors there. */
+      innerTargets: z.boolean().default(false),
+    })
+    .prefault({}),
   local: localOptions.prefault({}),
   livepeer: livepeerOptions.prefault({}),
 })

@@ -38,20 +38,36 @@ const shape = z.object({
   }),
   /** SHA-256 of the stream key; the key itself stands only in the host's grant, encrypted. */
   keyHash: z.string().optional(),
+  /** Its host wants another key: the next `provision` makes one. */
+  newKey: z.boolean().optional(),
   /** The id of the host's newest 5650. */
   hostGrant: z.string().optional(),
+  /** A picture of what is live. */
+  picture: z.string().optional(),
   /** Where the newest recording is. */
   recording: z.string().optional(),
+  /** A picture of it. */
+  recordingImage: z.string().optional(),
+  /** It is for the host alone. */
+  recordingHostOnly: z.boolean().optional(),
   /** Our companion 30311 as last published; `createdAt` (s) must grow with each version. */
   companion: z
     .object({
       status: z.enum(['live', 'ended', 'deleted']),
       createdAt: z.number(),
       recording: z.string().optional(),
+      /** How many watched, and had watched, as it says. */
+      viewers: z.object({ concurrent: z.number(), total: z.number() }).optional(),
+      image: z.string().optional(),
     })
     .optional(),
-  /** Unix ms. */
+  /** What is wrong with it now, as its host's grant says. */
+  problem: z.string().optional(),
+  /** Unix ms; and when its host stopped it over HTTP, deleted its announcement, and when it was put away for good. */
   endedAt: z.number().optional(),
+  closedAt: z.number().optional(),
+  deletedAt: z.number().optional(),
+  archivedAt: z.number().optional(),
 })
 
 export type LiveStream = z.output<typeof shape>

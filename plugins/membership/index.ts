@@ -1,9 +1,11 @@
 import { Gauge } from 'prom-client'
+import { kinds } from '../../events/index.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { membersApi } from './api.ts'
 import { memberBook, members } from './members.ts'
 import { type MembershipOptions, membershipOptions } from './options.ts'
 import { membershipPolicies } from './policies.ts'
+import { requestHandler } from './requests.ts'
 
 /**
  * A relay for members: invite codes, join and leave requests, the signed member list, roles, and fees in NIP-11.
@@ -16,8 +18,10 @@ export default definePlugin({
     checkRoles(options)
     const book = await memberBook(host, options)
     countMembers(host)
+    const request = requestHandler(host, book)
     return {
-      policies: membershipPolicies(host, options, book),
+      policies: membershipPolicies(options, book),
+      handles: { [kinds.JoinRequest]: request, [kinds.LeaveRequest]: request },
       jobs: book.jobs,
       routes: membersApi(host, options, book),
       info: () => describe(options),

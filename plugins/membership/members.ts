@@ -159,8 +159,9 @@ export async function memberBook(host: Host, options: MembershipOptions) {
 
     leave: (pubkey: string): Promise<Decision> =>
       change(pubkey, async tx => {
-        await remove(tx, pubkey)
-        return accept
+        return (await remove(tx, pubkey))
+          ? { action: 'accept', msg: 'info: you are no member of this relay any more' }
+          : accept
       }),
 
     /** The operator's word: adds a member, or changes roles and end of one. False when there is no room. */

@@ -1,9 +1,7 @@
 import { kinds, type NostrEvent, tagsNamed, tagValue } from '../../events/index.ts'
 import { readByMember } from '../../policies/read-by-member.ts'
 import { restrictedKinds } from '../../policies/restricted-kinds.ts'
-import { fromClient, networkOf } from '../../policies/source.ts'
-import { tokenBuckets } from '../../policies/token-bucket.ts'
-import { accept, type Decision, type Host, type Policy, reject } from '../plugin.ts'
+import { accept, type Policy, reject } from '../plugin.ts'
 import type { Members } from './members.ts'
 import type { MembershipOptions } from './options.ts'
 
@@ -19,13 +17,9 @@ const requestKinds: readonly number[] = [kinds.JoinRequest, kinds.LeaveRequest]
 
 const REQUEST_AGE_SECONDS = 600
 
-/** Who writes, who reads, and the requests of NIP-43. */
-export function membershipPolicies(
-  host: Host,
-  options: MembershipOptions,
-  members: Members,
-): Policy[] {
-  const policies = [relayVoice, requests(host, members), restrictedKinds({ kinds: [kinds.Invite] })]
+/** Who writes, who reads, and what a request of NIP-43 needs. */
+export function membershipPolicies(options: MembershipOptions, members: Members): Policy[] {
+  const policies = [relayVoice, requests, restrictedKinds({ kinds: [kinds.Invite] })]
   if (options.writes === 'members') policies.push(writeByMember(options, members))
   if (options.reads === 'members')
     policies.push(readByMember({ isMember: members.isMember, publicKinds: options.publicKinds }))
@@ -42,7 +36,7 @@ function writeByMember(
   { openKinds, paymentsUrl }: MembershipOptions,
   { isMember }: Members,
 ): Policy {
-  const open = new Set(openKinds)
+  const open = new Set([...openKinds, ...requestKinds])
   const how = paymentsUrl
     ? `become one at ${paymentsUrl}`
     : 'join with an invite code (NIP-43) or ask the operator'
@@ -55,27 +49,13 @@ function writeByMember(
   }
 }
 
-/**
- * Join and leave requests are taken here, because the relay passes ephemeral kinds on to all readers instead of handing
- * them to a handler, and a claim is a secret. `shadowReject` is: taken, and not passed on.
- */
-function requests(host: Host, members: Members): Policy {
-  const pace = tokenBuckets({ ratePerSecond: 0.2, burst: 10, maxKeys: 10_000 })
-  return {
-    name: 'membership-requests',
-    writeKinds: requestKinds,
-    async write(event, ctx): Promise<Decision> {
-      const problem = problemWith(event, ctx.receivedAt)
-      if (problem) return reject(`invalid: ${problem}`)
-      if (fromClient(ctx) && !pace.take(networkOf(ctx.source.info), host.clock.now()))
-        return reject('rate-limited: too many requests from your address, wait a moment')
-      const decision =
-        event.kind === kinds.JoinRequest
-          ? await members.join(event.pubkey, tagValue(event, 'claim') ?? '')
-          : await members.leave(event.pubkey)
-      return decision.action === 'accept' ? { action: 'shadowReject' } : decision
-    },
-  }
+const requests: Policy = {
+  name: 'membership-requests',
+  writeKinds: requestKinds,
+  write(event, { receivedAt }) {
+    const problem = problemWith(event, receivedAt)
+    return problem ? reject(`invalid: ${problem}`) : accept
+  },
 }
 
 function problemWith(event: NostrEvent, now: number): string | undefined {

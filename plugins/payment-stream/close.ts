@@ -7,6 +7,8 @@ import {
 } from '../../events/index.ts'
 import { type Decision, decisionOf, type Reader, reject, type Tx } from '../plugin.ts'
 import { clockFor, type Desk, unixSeconds } from './desk.ts'
+import { eventsOf as directEvents } from './direct/index.ts'
+import { directSessions } from './direct/session.ts'
 import { post } from './ledger.ts'
 import { dueOf } from './meter.ts'
 import { arrears, dayKey, usedStreamIds } from './open.ts'
@@ -140,14 +142,21 @@ export async function openOn(reader: Reader, address: string, limit?: number): P
 export function forgetter({ host }: Desk) {
   return ({ key: id }: { key: string }): Promise<void> =>
     host.store.transaction(async tx => {
-      const session = await sessions.get(tx, id)
-      if (!session?.settled) return
-      const { accept, money, receipt, flow, settled } = session
-      for (const event of [id, accept, money, receipt, flow, ...settled.events])
-        if (event) await tx.removeEvent(event)
+      const direct = await directSessions.get(tx, id)
+      const session = direct ?? (await sessions.get(tx, id))
+      const over = direct ? direct.status === 'closed' : session?.status === 'settled'
+      if (!session || !over) return
+      for (const event of 'payee' in session ? directEvents(session) : eventsOf(session))
+        await tx.removeEvent(event)
       for (const { key } of await vouchers.list(tx, { prefix: `${id} ` }))
         await vouchers.delete(tx, key)
       await usedStreamIds.delete(tx, `${session.viewer} ${session.streamId}`)
       await sessions.delete(tx, id)
+      await directSessions.delete(tx, id)
     })
 }
+
+const eventsOf = ({ id, accept, money, receipt, flow, settled }: Session): string[] =>
+  [id, accept, money, receipt, flow, ...(settled?.events ?? [])].filter(
+    event => event !== undefined,
+  )

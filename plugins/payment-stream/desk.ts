@@ -28,8 +28,14 @@ export const railsFor = (desk: Desk, asset: string): PaymentRail[] =>
 
 export const unixSeconds = (ms: number): number => Math.floor(ms / 1000)
 
-/** Who shares what a stream of that host earns. */
-export function sharesOf({ host, options: { split } }: Desk, creator: string): Share[] {
+/** Who shares what a stream of that host earns: by the terms made with it, else by everybody's. */
+export function sharesOf({ host, options }: Desk, creator: string): Share[] {
+  const { transcoderPubkey, protocolPubkey } = options.split
+  const split = {
+    transcoderPubkey,
+    protocolPubkey,
+    ...(options.hosts.get(creator)?.split ?? options.split),
+  }
   const party = (pubkey: string, bp: number): Share => ({ account: `party:${pubkey}`, bp })
   return [
     party(creator, split.creator),
@@ -59,7 +65,7 @@ export function windowOf({ options }: Desk, session: Session, clock: number): bi
  */
 export async function tellFlow(
   tx: Tx,
-  { host }: Desk,
+  { host, options }: Desk,
   session: Session,
   says: Pick<StreamFlowControl, 'maxReceive' | 'blocked' | 'rails'>,
 ): Promise<Session> {
@@ -71,6 +77,7 @@ export async function tellFlow(
       viewer: session.viewer,
       address: session.address,
       currentOffset: session.received,
+      rateLimit: options.maxPaymentsPerSecond || undefined,
       ...says,
     },
     createdAt,

@@ -141,6 +141,28 @@ export async function rebuild(reader: Reader): Promise<Map<string, bigint>> {
   return rebuilt
 }
 
+/** A balance that was not what the journal says. */
+export interface Correction {
+  readonly asset: string
+  readonly account: string
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** Makes the balances what the journal says, in the caller's transaction; gives what it changed. */
+export async function rebuildBalances(tx: Tx): Promise<Correction[]> {
+  const rebuilt = await rebuild(tx)
+  const stored = new Map((await balances.list(tx)).map(({ key, value }) => [key, value]))
+  const corrections: Correction[] = []
+  for (const key of new Set([...rebuilt.keys(), ...stored.keys()])) {
+    const [from, to] = [stored.get(key) ?? 0n, rebuilt.get(key) ?? 0n]
+    if (from === to) continue
+    await balances.put(tx, key, to)
+    corrections.push({ ...accountOf(key), from, to })
+  }
+  return corrections
+}
+
 /** What is wrong with the books, one sentence each; empty when journal and balances agree and every sum is zero. */
 export async function verifyLedger(reader: Reader): Promise<string[]> {
   const problems: string[] = []
@@ -153,7 +175,7 @@ export async function verifyLedger(reader: Reader): Promise<string[]> {
   for (const key of new Set([...rebuilt.keys(), ...stored.keys()])) {
     const [says, holds] = [rebuilt.get(key) ?? 0n, stored.get(key) ?? 0n]
     if (says !== holds) problems.push(`${key} holds ${holds}, its journal says ${says}`)
-    const problem = balanceProblem(key.slice(key.indexOf(' ') + 1), holds)
+    const problem = balanceProblem(accountOf(key).account, holds)
     if (problem) problems.push(`${key} ${problem}`)
   }
   return problems

@@ -23,6 +23,8 @@ import {
   type Tx,
 } from '../plugin.ts'
 import { clockFor, type Desk, railsFor, sharesOf, unixSeconds, windowOf } from './desk.ts'
+import { beginDirect, isOwnPayee } from './direct/open.ts'
+import { directSessions } from './direct/session.ts'
 import { CREDIT } from './rails/credit.ts'
 import {
   type Session,
@@ -46,7 +48,6 @@ export const dayKey = (viewer: string, host: string, nowMs: number): string =>
 interface Admitted {
   readonly stream: LiveStream
   readonly asset: string
-  readonly mine: readonly Session[]
 }
 
 /** Opens sessions: the 5610, its 5611 and the session stand or fall together; what cannot be opened hears why. */
@@ -62,11 +63,15 @@ export function opener(desk: Desk) {
       return reject(`invalid: created_at is more than ${options.maxOpenAgeSeconds} s from now`)
     return host.store.transaction(async tx => {
       const open = said.value
-      if (await sessions.get(tx, open.id)) return { action: 'accept' }
+      if ((await sessions.get(tx, open.id)) ?? (await directSessions.get(tx, open.id)))
+        return { action: 'accept' }
       const admitted = await admit(tx, desk, open)
       if (typeof admitted === 'string') return reject(admitted)
       const outcome = await tx.putEvent(event)
-      if (outcome === 'stored') await begin(tx, desk, open, admitted)
+      if (outcome !== 'stored') return decisionOf(outcome)
+      await usedStreamIds.put(tx, `${open.viewer} ${open.streamId}`, { session: open.id })
+      if (open.payee === host.self) await begin(tx, desk, open, admitted)
+      else await beginDirect(tx, desk, open, admitted)
       return decisionOf(outcome)
     })
   }
@@ -90,7 +95,8 @@ export function refusedOpen(
 
 /** Why the session cannot be opened, or what it is opened for. */
 async function admit(tx: Reader, desk: Desk, open: StreamOpen): Promise<string | Admitted> {
-  if (open.payee !== desk.host.self)
+  const direct = open.payee !== desk.host.self
+  if (direct && !paysItsHost(desk, open))
     return `restricted: payments here go to the relay, name ${desk.host.self} in p`
   if (open.purpose !== 'video_access' && open.purpose !== 'tip')
     return `restricted: purpose ${open.purpose} is not offered here, use video_access or tip`
@@ -98,20 +104,32 @@ async function admit(tx: Reader, desk: Desk, open: StreamOpen): Promise<string |
   if (!stream) return 'restricted: this relay serves no such stream'
   if (stream.status === 'ended') return 'restricted: this stream is over'
   const asset = stream.price?.asset ?? open.asset ?? desk.rails[0]?.asset ?? CREDIT
-  const wanted = assetProblem(desk, open, asset) ?? rateProblem(open, stream)
+  if (direct && open.purpose === 'video_access' && !isPaid(stream))
+    return 'restricted: this stream is free, its host takes no payments for it'
+  const wanted = assetProblem(desk, open, asset, direct) ?? rateProblem(open, stream)
   if (wanted) return `restricted: ${wanted}`
   if (await usedStreamIds.get(tx, `${open.viewer} ${open.streamId}`))
     return 'restricted: this stream_id was used before, choose another'
-  const mine = await openOf(tx, open.viewer)
+  const mine = await sessionsOfViewer.list(tx, { prefix: `${open.viewer} ` })
   const most = desk.options.maxOpenSessions
   if (mine.length >= most)
     return `restricted: you have ${most} sessions open, close one of them first`
-  return { stream, asset, mine }
+  return { stream, asset }
 }
 
-function assetProblem(desk: Desk, open: StreamOpen, asset: string): string | undefined {
+const paysItsHost = (desk: Desk, { payee, address = '' }: StreamOpen): boolean =>
+  parseAddress(address)?.pubkey === payee && isOwnPayee(desk, payee)
+
+function assetProblem(
+  desk: Desk,
+  open: StreamOpen,
+  asset: string,
+  direct: boolean,
+): string | undefined {
   if (open.asset !== undefined && open.asset !== asset)
     return `this stream is paid in ${asset}, not in ${open.asset}`
+  // On which rails its money comes is between the host and the viewer.
+  if (direct) return undefined
   const rails = railsFor(desk, asset)
   if (rails.length === 0) return `nothing here takes ${asset}`
   if (open.rail !== undefined && !rails.some(rail => rail.id === open.rail))
@@ -129,7 +147,7 @@ function rateProblem({ purpose, rate }: StreamOpen, stream: LiveStream): string 
   return `this stream costs ${describePrice(price)}, you offered ${rate.amount}${unit}`
 }
 
-/** Every open session of the viewer. */
+/** Every open session of the viewer that the relay bills. */
 async function openOf(reader: Reader, viewer: string): Promise<Session[]> {
   const rows = await sessionsOfViewer.list(reader, { prefix: `${viewer} ` })
   const found = await Promise.all(
@@ -159,7 +177,7 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
     openedAt: nowMs,
     epochs: [{ rate: { amount, unit }, activeMs: 0 }],
     shares: sharesOf(desk, stream.host),
-    graceMs: (await owes(tx, admitted, open.viewer, nowMs)) ? 0 : options.graceSeconds * 1000,
+    graceMs: (await owes(tx, stream, open.viewer, nowMs)) ? 0 : options.graceSeconds * 1000,
     asOf: clock,
     previewEndsAt: preview ? clock + stream.freePreviewSeconds * 1000 : undefined,
     received: 0n,
@@ -191,7 +209,6 @@ async function begin(tx: Tx, desk: Desk, open: StreamOpen, admitted: Admitted): 
   )
   await tx.putEvent(accept)
   await sessions.put(tx, open.id, { ...draft, maxReceive, accept: accept.id })
-  await usedStreamIds.put(tx, `${open.viewer} ${open.streamId}`, { session: open.id })
   await sessionsOfViewer.put(tx, `${open.viewer} ${open.id}`, { address: stream.address })
   const prefix = streamPrefix(stream.address)
   const others = await sessionsOfStream.list(tx, { prefix, limit: 1 })
@@ -232,12 +249,12 @@ async function startPreview(
 /** Grace is credit: who owes for another session of this host, open or settled today, gets none. */
 async function owes(
   reader: Reader,
-  { stream, mine }: Admitted,
+  stream: LiveStream,
   viewer: string,
   nowMs: number,
 ): Promise<boolean> {
   if (await arrears.get(reader, dayKey(viewer, stream.host, nowMs))) return true
-  for (const session of mine) {
+  for (const session of await openOf(reader, viewer)) {
     if (parseAddress(session.address)?.pubkey !== stream.host) continue
     const { due } = sessionAt(session, await clockFor(reader, session, nowMs))
     if (session.purpose === 'video_access' && due > session.received) return true

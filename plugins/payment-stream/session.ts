@@ -230,14 +230,3 @@ export async function openSessionOf(
     .filter(session => session.purpose === 'video_access')
     .sort((a, b) => (b.paidAt ?? b.openedAt) - (a.paidAt ?? a.openedAt))[0]
 }
-
-/** True when a session of the viewer opens that stream at `nowMs`. */
-export async function isWatching(
-  reader: Reader,
-  viewer: string,
-  stream: LiveStream,
-  nowMs: number,
-): Promise<boolean> {
-  const mine = await openSessionsOf(reader, viewer, stream.address)
-  return mine.some(session => mayServe(session, stream, nowMs, nowMs).ok)
-}

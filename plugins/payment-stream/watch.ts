@@ -6,6 +6,7 @@ import {
   type Price,
   tagsNamed,
 } from '../../events/index.ts'
+import { acceptsMedia } from '../live-stream/lifecycle.ts'
 import { type LiveStream, streamClock, streams } from '../live-stream/stream.ts'
 import type { OnStored, Reader, Tx } from '../plugin.ts'
 import { type Closing, closeSessionsOf, openOn, settleSession } from './close.ts'
@@ -40,7 +41,7 @@ export function watcher(desk: Desk) {
       if (needsReview(session, stream, desk))
         await host.store.transaction(tx => review(tx, desk, session.id))
     // The host has said that it is over, live-stream has not yet drawn the conclusion: look again soon.
-    const soon = stream.announcement.status === 'ended'
+    const soon = !acceptsMedia(stream)
     const delay = soon ? 500 : options.watchSeconds * 1000
     await host.store.transaction(tx => watchAgain(tx, address, host.clock.now() + delay))
   }

@@ -2,7 +2,7 @@ import { describePrice, isPaid } from '../../events/index.ts'
 import { HOST_SESSION } from '../access-grant/host-ticket.ts'
 import { tokenVerifier } from '../access-grant/token.ts'
 import { type LiveStream, streamClock, streamIds, streams } from '../live-stream/stream.ts'
-import { mayServe, sessions } from '../payment-stream/session.ts'
+import { accessOf } from '../payment-stream/access.ts'
 import type { Host } from '../plugin.ts'
 import { isPublicId } from './path.ts'
 import { previews } from './preview.ts'
@@ -10,7 +10,7 @@ import { previews } from './preview.ts'
 /** Why a request is refused; `stream` adds its price to the answer. */
 export interface Refusal {
   readonly ok?: false
-  readonly status: 401 | 402 | 404 | 410 | 429 | 503
+  readonly status: 401 | 402 | 403 | 404 | 410 | 429 | 503
   readonly error: string
   readonly stream?: LiveStream
 }
@@ -42,10 +42,10 @@ export function gate(host: Host) {
     // A host sees its own stream, and pays nobody for it.
     if (stream && sid === HOST_SESSION && sub === stream.host)
       return { ok: true, streamId: stream.id, viewer: token, until: () => undefined }
-    const session = await sessions.get(host.store, sid)
-    if (!stream || !session) return { status: 404, error: 'this stream is not here any more' }
+    const access = await accessOf(host.store, sid)
+    if (!stream || !access) return { status: 404, error: 'this stream is not here any more' }
     const until = (endMs: number, at: number): Refusal | undefined => {
-      const verdict = mayServe(session, stream, endMs, at)
+      const verdict = access.serves(stream, endMs, at)
       return verdict.ok ? undefined : { status: 402, error: verdict.reason, stream }
     }
     return until(now, now) ?? { ok: true, streamId: stream.id, viewer: sid, until }

@@ -19,6 +19,7 @@ import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
 import { holdFolder } from '../store/sqlite/lock.ts'
+import { telemetry } from '../telemetry.ts'
 import { eventId, signatureVerifier } from '../verify.ts'
 import { createInbox } from './inbox.ts'
 import { createLink, type Link } from './link.ts'
@@ -97,9 +98,9 @@ export async function startCompanion(options: {
     signer,
     clock,
     log,
+    telemetry: telemetry({ log, metrics }),
     dataDir,
     urls,
-    loaded,
     admit(value, ctx) {
       if (!admit) throw new Error('events are admitted once the plugins are set up')
       return admit(value, ctx)
@@ -110,13 +111,14 @@ export async function startCompanion(options: {
         .publish(event)
         .catch(() => undefined),
   })
-  const found = options.plugins ?? (await Promise.all(config.plugins.map(importPlugin)))
+  const found =
+    options.plugins ?? (await Promise.all(config.plugins.map(name => importPlugin(name))))
   const plugins: LoadedPlugin[] = []
-  for (const plugin of found) plugins.push(await setUp.setup(plugin))
+  const services = new Map()
+  for (const plugin of found) plugins.push(await setUp.setup(plugin, loaded, services))
   const together = combine(plugins)
   store.jobsFor(together.jobsFor)
-  const hooks = new Map(plugins.map(plugin => [plugin.name, plugin.hooks]))
-  const jobs = runJobs({ store, hooksOf: name => hooks.get(name), clock, log, metrics })
+  const jobs = runJobs({ store, holding: work => work(together.hooksOf), clock, log, metrics })
 
   // 3. HTTP: playback, pages, API, on a port of its own.
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
@@ -132,8 +134,8 @@ export async function startCompanion(options: {
     log,
     routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
   })
-  const server = httpServer(app)
-  const lent = pluginSockets({ config, ipOf, paths: together.sockets })
+  const server = httpServer(app.fetch)
+  const lent = pluginSockets({ config, ipOf, paths: () => together.sockets })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     if (!lent.take(request, socket, head)) socket.end('HTTP/1.1 404 Not Found\r\n\r\n')

@@ -52,8 +52,10 @@ export function createOutbox(options: {
   let sending: Promise<void> | undefined
   let again = false
   let closed = false
+  // A slow start takes longer than the first sweep: before the link is made there is nobody to tell.
+  let ready = false
   const sweep = setInterval(
-    () => void tellRemoved().catch(failed('removals were not told')),
+    () => ready && void tellRemoved().catch(failed('removals were not told')),
     REMOVAL_MS,
   )
 
@@ -101,7 +103,7 @@ export function createOutbox(options: {
   /** Sends what waits; called when something is there, and when the relay is. */
   function send(): void {
     again = true
-    if (sending || closed) return
+    if (sending || closed || !ready) return
     sending = sendAll()
       .catch(failed('the outbox stands still'))
       .finally(() => {
@@ -184,7 +186,11 @@ export function createOutbox(options: {
 
   return {
     wrap,
-    send,
+    /** Sends what waits; called each time the relay is there. */
+    send(): void {
+      ready = true
+      send()
+    },
     close(): void {
       closed = true
       clearInterval(sweep)

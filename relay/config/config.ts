@@ -6,6 +6,9 @@ import { childOptions } from '../child-plugin/options.ts'
 import { type ConfBlock, ConfError, type ConfValue, isBlock, parseTaoConf } from './taoconf.ts'
 
 const count = z.int().min(0)
+const kindsInText = z
+  .string()
+  .regex(/^\s*(\d+\s*(,\s*\d+\s*)*)?$/, 'needs kinds with commas between, "4,1059"')
 
 /** strfry's keys, with strfry's meaning and defaults (facts: strfry.conf), and the few of our own at the top. */
 const schema = z.object({
@@ -24,6 +27,8 @@ const schema = z.object({
       'live-chat',
     ]),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  /** A call of a plugin that takes longer is named in the log, once a minute at most; 0 names none. */
+  slowPluginMs: count.default(250),
   events: z
     .object({
       maxEventSize: count.default(65_536),
@@ -58,10 +63,9 @@ const schema = z.object({
           /** The relay's public URL (wss://...): what AUTH events name, and what playback URLs begin with. */
           serviceUrl: z.string().default(''),
           /** Kinds that only their author and `p` may read, with commas between; ours are always among them. */
-          restrictedReadKinds: z
-            .string()
-            .regex(/^\s*(\d+\s*(,\s*\d+\s*)*)?$/, 'needs kinds with commas between, "4,1059"')
-            .default(privateKinds.join(',')),
+          restrictedReadKinds: kindsInText.default(privateKinds.join(',')),
+          /** False: of those kinds that are not ours, whoever has authenticated may read. */
+          restrictReadToInvolvedPubkey: z.boolean().default(true),
         })
         .prefault({}),
       info: z
@@ -72,16 +76,26 @@ const schema = z.object({
           contact: z.string().default(''),
           icon: z.string().default(''),
           banner: z.string().default(''),
+          privacy: z.string().default(''),
           terms: z.string().default(''),
+          /** Instead of the NIPs that we speak: a list in JSON, "[1,11]". */
+          nips: z
+            .string()
+            .regex(/^\s*(\[[\d\s,]*\]\s*)?$/, 'needs a list in JSON, "[1,11]"')
+            .default(''),
         })
         .prefault({}),
       maxWebsocketPayloadSize: count.default(131_072),
       maxReqFilterSize: count.default(200),
+      /** 0: never. */
       autoPingSeconds: count.default(55),
+      enableTcpKeepalive: z.boolean().default(false),
       maxFilterLimit: count.default(500),
       maxTagsPerFilter: count.default(20),
+      /** 0 turns COUNT off. */
       maxFilterLimitCount: count.default(1_000_000),
       maxSubsPerConnection: count.default(200),
+      /** 0: without limit. */
       maxPendingOutboundBytes: count.default(33_554_432),
       negentropy: z
         .object({ enabled: z.boolean().default(true), maxSyncEvents: count.default(100_000) })
@@ -94,29 +108,54 @@ const schema = z.object({
           ...childOptions.omit({ timeoutSeconds: true }).shape,
         })
         .prefault({}),
-      compression: z.object({ enabled: z.boolean().default(false) }).prefault({}),
+      compression: z
+        .object({
+          enabled: z.boolean().default(false),
+          /** Keeps 64 KB a connection to compress better. */
+          slidingWindow: z.boolean().default(true),
+        })
+        .prefault({}),
+      logging: z
+        .object({
+          dumpInAll: z.boolean().default(false),
+          dumpInEvents: z.boolean().default(false),
+          dumpInReqs: z.boolean().default(false),
+          dbScanPerf: z.boolean().default(false),
+          invalidEvents: z.boolean().default(false),
+        })
+        .prefault({}),
+      filterValidation: z
+        .object({
+          enabled: z.boolean().default(false),
+          maxFiltersPerReq: count.default(3),
+          minFiltersPerReq: count.default(1),
+          maxKindsPerFilter: count.default(3),
+          allowedKinds: kindsInText.default(''),
+          requireAuthorOrTag: z.boolean().default(false),
+        })
+        .prefault({}),
     })
     .prefault({}),
 })
 
+/** `"4, 1059"` -> [4, 1059] */
+export const kindList = (text: string): number[] =>
+  text.split(',').flatMap(kind => (kind.trim() === '' ? [] : [Number(kind)]))
+
 export type Config = z.output<typeof schema>
 
-/** Keys of strfry that say nothing here: LMDB, its threads, its own plugin process, and the like. */
+/**
+ * Keys of strfry that say nothing here: LMDB and its threads; ephemeral events, which are never stored; the limit of open
+ * files, which Node raises as far as it may; and `self`, which is our key's.
+ */
 const NOT_APPLICABLE = [
   'dbParams',
   'mmap',
   'events.ephemeralEventsLifetimeSeconds',
   'relay.nofiles',
-  'relay.enableTcpKeepalive',
   'relay.queryTimesliceBudgetMicroseconds',
   'relay.numThreads',
-  'relay.logging',
-  'relay.filterValidation',
-  'relay.info.nips',
   'relay.info.self',
-  'relay.info.privacy',
-  'relay.compression.slidingWindow',
-  'relay.auth.restrictReadToInvolvedPubkey',
 ]
 
 export interface LoadedConfig {

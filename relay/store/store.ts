@@ -74,6 +74,18 @@ export interface Wanted {
   when?(event: NostrEvent, reader: Reader): Awaitable<boolean>
 }
 
+/** What the store is busy with, for /metrics; all but `waiting` and `searches` only grow. */
+export interface StoreLoad {
+  /** Transactions that the writer has not begun. */
+  readonly waiting: number
+  /** Searches that the index has not answered. */
+  readonly searches: number
+  readonly groups: number
+  readonly transactions: number
+  readonly syncs: number
+  readonly syncMs: number
+}
+
 /** What the relay needs of a store beyond what plugins see. Another engine is one more folder beside sqlite/. */
 export interface RelayStore extends Store {
   /** The same store as one plugin sees it: its jobs are enqueued under its name. */
@@ -101,6 +113,7 @@ export interface RelayStore extends Store {
   onJobs(listener: () => void): void
   /** Which plugins want an onStored job for a kind; set once the plugins are loaded, before listening. */
   jobsFor(wanted: (kind: number) => readonly Wanted[]): void
+  load(): StoreLoad
   /** Takes out what NIP-40 says is over at `now` (s); returns how many. */
   removeExpired(now: number): Promise<number>
   /** A consistent, checked copy of the database in the new file `path`, while writes go on. */

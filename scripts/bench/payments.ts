@@ -59,6 +59,10 @@ const set = [
   `db=${dir}`,
   'logLevel=warn',
   'paymentStream.credit.welcome=1000000',
+  'paymentStream.maxPaymentsPerSecond=0',
+  // A thousand viewers come from one address here.
+  'relay.rateLimit.messagesPerSecond=0',
+  'relay.rateLimit.connectionsPerIp=0',
   'paymentStream.credit.welcomeCap=9000000000000',
   ...ilpSettings,
 ]

@@ -96,7 +96,7 @@ scenario(
       await page.getByLabel('Why, for the record').fill('a test')
       await page.getByRole('button', { name: 'Grant', exact: true }).click()
       await page.getByText('Granted. The balance is 5 credits now.').waitFor()
-      await page.getByText('payment-shape').waitFor()
+      await page.getByText('payment-stream', { exact: true }).waitFor()
       await page.locator('.sparkline polyline').first().waitFor({ state: 'attached' })
       await look(page, 'operator-desktop', true)
       await page.getByRole('button', { name: 'Ban the author' }).click()

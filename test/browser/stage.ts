@@ -23,7 +23,23 @@ export async function announce(url: string, show: Partial<Show>, secret = genera
   const ingest = await new Promise<Ingest>((resolve, reject) => {
     mine.onIngest(address, grant => resolve(grant.ingest), reject).catch(reject)
   })
-  return { address, ingest, close: () => relay.close() }
+  return {
+    address,
+    ingest,
+    close: () => relay.close(),
+    /** Says that it is over; gives the address of its recording, once the relay's companion names it. */
+    async end(): Promise<string> {
+      await mine.end({ d: 'show', title: 'Show', ...show, status: 'ended' })
+      return new Promise(resolve => {
+        relay.subscribe([{ kinds: [30311], '#a': [address] }], {
+          onEvent: event => {
+            const url = event.tags.find(tag => tag[0] === 'recording')?.[1]
+            if (url) resolve(url)
+          },
+        })
+      })
+    },
+  }
 }
 
 /** A real encoder that pushes there. */

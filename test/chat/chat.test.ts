@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kinds, type NostrEvent } from '../../events/index.ts'
+import { announce, Person as Client, PaymentSession } from '../flows/independent.ts'
 import {
   connect,
   type Person,
@@ -115,6 +117,37 @@ test('a chat for viewers is for viewers with a grant, and for the host', async (
 test('a paid message needs a receipt of its author for this stream', async ({ client, show }) => {
   const message = say(person(), show, 'look at me', [['payment', 'a'.repeat(64), '5']])
   assert.match((await client.publish(message))[1], /^restricted: the payment tag names no receipt/)
+})
+
+test('a tip pays for one message, at once and for good; a payment for watching pays for none', async ({
+  client,
+  relay,
+}) => {
+  const streamer = await Client.connect(relay.url)
+  const fan = await Client.connect(relay.url)
+  const { address } = await announce(streamer, 'tips', ['10', 'second', 'CREDIT'])
+  const { self } = relay.relay
+  const watching = await PaymentSession.open(fan, self, address, ['10', 'second'])
+  const video = await watching.pay(50n)
+  const tipping = await PaymentSession.open(fan, self, address, ['0', 'second'], 'tip')
+  const receipt = await tipping.pay(50n)
+  const shout = async (id: string, amount: string, text: string): Promise<[boolean, string]> => {
+    const tags = [
+      ['a', address],
+      ['payment', id, amount],
+    ]
+    for (;;) {
+      const said = await client.publish(fan.sign({ kind: kinds.LiveChat, content: text, tags }))
+      if (!said[1].startsWith('rate-limited:')) return said
+      await sleep(300)
+    }
+  }
+  assert.match((await shout(video.id, '50', 'one'))[1], /names no receipt of yours for a tip/)
+  assert.match((await shout(receipt.id, '51', 'two'))[1], /the receipt says 50, the message 51$/)
+  assert.equal(await shout(receipt.id, '50', 'three'), [true, ''])
+  assert.match((await shout(receipt.id, '50', 'four'))[1], /already paid for a message/)
+  fan.close()
+  streamer.close()
 })
 
 test.run()

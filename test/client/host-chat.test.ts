@@ -16,6 +16,7 @@ import {
   kinds,
   parseAnnouncement,
   parseChatMessage,
+  parseStreamSettings,
   tagValue,
 } from '../../events/index.ts'
 import { until } from './until.ts'
@@ -45,6 +46,22 @@ test('the relay says who it is; a server that does not is no Sluice', async ({ s
   } finally {
     await other.close()
   }
+})
+
+test('where a stream is sent on to goes to the relay alone', async ({ relay, server }) => {
+  const mine = host(relay, await self.pubkey())
+  const address = `${kinds.LiveStream}:${await me.pubkey()}:jazz`
+  const restream = [{ name: 'Elsewhere', url: 'rtmp://live.example.com/app/KEY' }]
+  await mine.restream(address, restream)
+  const [event] = server.received
+  if (!event) throw new Error('nothing came')
+  const said = parseStreamSettings(event)
+  assert.ok(said.ok && said.value.relay === (await self.pubkey()) && said.value.address === address)
+  assert.not.match(JSON.stringify(event), /KEY|Elsewhere/)
+  const content = await self.decrypt(await me.pubkey(), event.content)
+  assert.equal(JSON.parse(content), { restream })
+  const foreign = { ...event, pubkey: await self.pubkey() }
+  assert.not(parseStreamSettings(foreign).ok, 'only its host')
 })
 
 test('an announcement says what the host said, and each version is newer', async ({

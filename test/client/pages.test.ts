@@ -16,7 +16,7 @@ import {
 import { routeOf } from '../../web/app/router.ts'
 import { sectionsOf, topTags } from '../../web/discover/choose.ts'
 import { emptyInput, showOf } from '../../web/go-live/my-show.ts'
-import { parseMetrics, policyCosts, total } from '../../web/operator/metrics.ts'
+import { parseMetrics, pluginCosts, total } from '../../web/operator/metrics.ts'
 import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
 
 const test = suite('pages')
@@ -119,21 +119,22 @@ test('streams are found by words and tags, and followed hosts come first in each
   assert.equal(titles(tagged.live), ['Jazz'])
 })
 
-test('the relay’s metrics are read, and policies compared by what an answer takes', () => {
+test('the relay’s metrics are read, and plugins compared by what a call takes', () => {
   const samples = parseMetrics(`# HELP sluice_connections Open
 sluice_connections 3
 sluice_jobs{state="dead",plugin="a\\"b"} 2
-sluice_policy_asked_total{policy="slow"} 4
-sluice_policy_seconds_total{policy="slow"} 0.02
-sluice_policy_slowest_seconds{policy="slow"} 0.01
-sluice_policy_asked_total{policy="idle"} 0
+sluice_plugin_calls_total{plugin="slow",hook="write"} 3
+sluice_plugin_calls_total{plugin="slow",hook="handle"} 1
+sluice_plugin_seconds_total{plugin="slow",hook="write"} 0.02
+sluice_plugin_calls_total{plugin="slow",hook="job"} 9
+sluice_plugin_calls_total{plugin="idle",hook="read"} 0
 nonsense`)
   assert.is(total(samples, 'sluice_connections'), 3)
   assert.is(total(samples, 'sluice_jobs', { state: 'dead' }), 2)
   assert.is(total(samples, 'sluice_jobs', { state: 'waiting' }), 0)
-  assert.equal(policyCosts(samples), [
-    { name: 'slow', asked: 4, averageMs: 5, slowestMs: 10 },
-    { name: 'idle', asked: 0, averageMs: 0, slowestMs: 0 },
+  assert.equal(pluginCosts(samples), [
+    { name: 'slow', calls: 4, averageMs: 5 },
+    { name: 'idle', calls: 0, averageMs: 0 },
   ])
 })
 

@@ -101,6 +101,12 @@ test('preview and chat rules are checked', () => {
   refuses(/chat/, ['chat', 'closed'])
 })
 
+test('the payee is the host, or left out', () => {
+  accepts(['payee', host])
+  refuses(/payee names the host itself/, ['payee', 'b'.repeat(64)])
+  refuses(/payee/, ['payee', ''])
+})
+
 test('__proto__ in a tag is only a text', () => {
   accepts(['__proto__', 'x'], ['title', '__proto__'])
   assert.is(({} as Record<string, unknown>).x, undefined)

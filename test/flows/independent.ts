@@ -194,6 +194,7 @@ export class PaymentSession {
     payee: string,
     address: string,
     rate: [amount: string, unit: string],
+    purpose = 'video_access',
   ): Promise<PaymentSession> {
     const streamId = Buffer.from(generateSecretKey()).toString('hex').slice(0, 32)
     const open = await viewer.publish({
@@ -202,7 +203,7 @@ export class PaymentSession {
         ['stream_id', streamId],
         ['p', payee],
         ['a', address],
-        ['purpose', 'video_access'],
+        ['purpose', purpose],
         ['rate', ...rate],
       ],
       content: '',

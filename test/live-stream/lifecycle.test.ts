@@ -11,7 +11,12 @@ import { companionTemplate, neededCompanion } from '../../plugins/live-stream/co
 import {
   acceptsMedia,
   announced,
+  archived,
+  closedByHost,
+  deletedByHost,
   ended,
+  phaseOf,
+  recorded,
   sawMedia,
   stopped,
   wentLive,
@@ -39,6 +44,7 @@ function say(before: LiveStream | undefined, status: string, ours = false): Live
   return announced(before, event, said.value, ours)
 }
 const planned = say(undefined, 'planned')
+const url = 'https://x.example/r.m3u8'
 
 test('the clock runs only while media flows', () => {
   const live = wentLive(planned, 10_000)
@@ -92,6 +98,80 @@ test('media is refused once the host has ended the stream, and only then', () =>
     'a stream that the relay ended may come back',
   )
   assert.not(acceptsMedia(say(planned, 'ended')))
+})
+
+test('each phase of a life has its name', () => {
+  const ready = { ...planned, keyHash: 'k' }
+  const live = wentLive(ready, 10_000)
+  const over = ended(live, 20_000)
+  const phases: [LiveStream, string][] = [
+    [planned, 'created'],
+    [ready, 'planned'],
+    [{ ...planned, newKey: true }, 'planned'],
+    [live, 'live'],
+    [stopped(live, 12_000), 'reconnecting'],
+    [over, 'ended'],
+    [recorded(over, { url }), 'recorded'],
+    [recorded(live, { url }), 'live'],
+    [archived(recorded(over, { url }), 30_000), 'archived'],
+    [deletedByHost(live, 15_000), 'deleted'],
+    [archived(deletedByHost(over, 25_000), 30_000), 'deleted'],
+  ]
+  for (const [stream, phase] of phases) assert.is(phaseOf(stream), phase)
+})
+
+test('stopped without an announcement it takes no media until it is started, or announced anew', () => {
+  const closed = ended(closedByHost(wentLive(planned, 10_000), 11_000), 12_000)
+  assert.not(acceptsMedia(closed))
+  assert.is(neededCompanion(closed), 'ended', 'its host never said so itself')
+  const open = closedByHost(closed, undefined)
+  assert.ok(acceptsMedia(open))
+  assert.is(open.status, 'planned')
+  assert.ok(acceptsMedia(say(closed, 'live')))
+  const both = closedByHost(say(closed, 'ended'), undefined)
+  assert.not(acceptsMedia(both), 'what was announced holds')
+})
+
+test('deleted and archived streams take no media and announce nothing, until they are announced anew', () => {
+  const over = recorded(ended(wentLive(planned, 10_000), 20_000), { url })
+  const gone = deletedByHost(over, 30_000)
+  assert.not(acceptsMedia(gone))
+  assert.is(neededCompanion(gone), undefined)
+  assert.is(
+    neededCompanion({ ...gone, companion: { status: 'ended', createdAt: 1 } }),
+    'deleted',
+    'its recording is not for everybody any more',
+  )
+  const away = archived(over, 30_000)
+  assert.not(acceptsMedia(away))
+  assert.is(archived(away, 40_000), away)
+  for (const put of [gone, away]) {
+    const again = say(put, 'planned')
+    assert.ok(acceptsMedia(again))
+    assert.is(again.status, 'planned')
+  }
+  assert.not(acceptsMedia(say(gone, 'ended')))
+})
+
+test('a live companion is said again when counts change, a minute apart, and before it looks stale', () => {
+  const live = wentLive(planned, 10_000)
+  const said = (viewers?: { concurrent: number; total: number }) => ({
+    ...live,
+    companion: { status: 'live' as const, createdAt: 1000, viewers },
+  })
+  const watched = (at: number, concurrent: number, total: number) => ({ at, concurrent, total })
+  assert.is(neededCompanion(said(), watched(1030, 3, 3)), undefined, 'too soon')
+  assert.is(neededCompanion(said(), watched(1060, 0, 0)), undefined, 'nobody, as before')
+  assert.is(neededCompanion(said(), watched(1060, 3, 3)), 'live')
+  assert.is(neededCompanion(said({ concurrent: 3, total: 3 }), watched(1060, 3, 3)), undefined)
+  assert.is(neededCompanion(said({ concurrent: 3, total: 3 }), watched(1060, 3, 4)), 'live')
+  assert.is(neededCompanion(said({ concurrent: 3, total: 3 }), watched(2800, 3, 3)), 'live')
+  const counted = (status: 'live' | 'ended') =>
+    companionTemplate(live, undefined, status, self, 'http://r.example', 1, watched(1, 2, 5))
+  assert.is(tagValue(counted('live'), 'current_participants'), '2')
+  assert.is(tagValue(counted('live'), 'total_participants'), '5')
+  assert.is(tagValue(counted('ended'), 'current_participants'), undefined)
+  assert.is(tagValue(counted('ended'), 'total_participants'), '5')
 })
 
 test('a companion speaks only while the host does not', () => {

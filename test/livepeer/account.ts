@@ -34,6 +34,14 @@ const multistream = z.strictObject({
 })
 const userTags = z.record(z.string(), z.union([z.string(), z.number()]))
 
+/** Where streams are sent on to: objects of their own, which outlive the streams that use them. */
+export interface ProviderTarget {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  readonly createdAt: number
+}
+
 export const newStream = z.strictObject({
   name: z.string().min(1),
   profiles: z.array(profile).nullish(),
@@ -87,10 +95,32 @@ export function account() {
     string,
     { id: string; name: string; publicKey: string; createdAt: number }
   >()
+  const targets = new Map<string, ProviderTarget>()
   let first = 0
 
   return {
     streams,
+    targets,
+    /** How many watch, by playback id. */
+    views: new Map<string, number>(),
+    /** What a stream's `multistream` becomes: new targets are made; the sentence of a 400 where something is wrong. */
+    multistream(stream: ProviderStream, wanted: z.output<typeof multistream>) {
+      const names = new Set(['source', ...stream.profiles.map(one => one.name)])
+      const found = []
+      for (const { spec, id, ...rest } of wanted.targets ?? []) {
+        if (!names.has(rest.profile))
+          return `multistream target profile not found: "${rest.profile}"`
+        if (!!spec === !!id) return 'multistream target must have either an "id" or a "spec"'
+        if (id && !targets.has(id)) return `multistream target not found: "${id}"`
+        const made = id ?? randomUUID()
+        if (spec) {
+          const name = spec.name || new URL(spec.url).host
+          targets.set(made, { id: made, name, url: spec.url, createdAt: Date.now() })
+        }
+        found.push({ ...rest, id: made })
+      }
+      return { targets: found }
+    },
     sessions,
     webhooks,
     signingKeys,

@@ -76,7 +76,10 @@ export function providerApi(options: {
     if (!stream) return missing(c)
     const patch = streamPatch.safeParse(await c.req.json().catch(() => undefined))
     if (!patch.success) return errors(c, 422, JSON.stringify(patch.error.issues))
-    Object.assign(stream, patch.data)
+    const { multistream, ...rest } = patch.data
+    const sent = multistream && account.multistream(stream, multistream)
+    if (typeof sent === 'string') return errors(c, 400, sent)
+    Object.assign(stream, rest, sent && { multistream: sent })
     if (patch.data.suspended) options.stopped(stream)
     return c.body(null, 204)
   })
@@ -111,6 +114,24 @@ export function providerApi(options: {
       recordingUrl: absolute(session.recordingUrl),
       mp4Url: absolute(session.mp4Url),
     })
+  })
+
+  // What streams are sent on to; the address is not shown again.
+  app.get('/api/multistream/target/:id', c => {
+    const target = account.targets.get(c.req.param('id'))
+    if (!target) return missing(c)
+    const { url: _, ...shown } = target
+    return c.json(shown)
+  })
+  app.delete('/api/multistream/target/:id', c =>
+    account.targets.delete(c.req.param('id')) ? c.body(null, 204) : missing(c),
+  )
+
+  // Who watches there; the real one answers for one playback id with one element.
+  app.get('/api/data/views/now', c => {
+    const playbackId = c.req.query('playbackId')
+    const viewCount = account.views.get(playbackId ?? '') ?? 0
+    return c.json([{ playbackId, viewCount, errorRate: 0 }])
   })
 
   // Webhooks and signing keys: 201, whatever the SDK expects.

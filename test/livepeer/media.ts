@@ -41,6 +41,10 @@ export async function providerMedia(options: {
     ...localOptions.parse({ rtmpPort: options.rtmpPort ?? 0, transcode: false }),
     clock: { now: Date.now },
     log: silent,
+    dataDir: '',
+    innerTargets: false,
+    urlOf: id => id,
+    about: async () => undefined,
     publishers: {
       async find(hashedKey) {
         const id = options.allowed(hashedKey)
@@ -53,8 +57,11 @@ export async function providerMedia(options: {
       if (event.type === 'idle') options.onIdle(event.id)
     },
   })
-  const fragmented = (id: string, path: string): Promise<Playlist | Segment | undefined> =>
-    backend.media.fetch(id, path, new URLSearchParams(), AbortSignal.timeout(5000))
+  async function fragmented(id: string, path: string): Promise<Playlist | Segment | undefined> {
+    const signal = AbortSignal.timeout(5000)
+    const file = await backend.media.fetch(id, path, new URLSearchParams(), signal)
+    return file?.type === 'file' ? undefined : file
+  }
 
   /** The provider's HLS is transport streams: our engine's MP4 is rewrapped, segment by segment. */
   async function file(id: string, path: string): Promise<Playlist | Segment | undefined> {

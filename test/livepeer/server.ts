@@ -145,6 +145,9 @@ export async function startLivepeer(
         'recording.started',
         'recording.waiting',
         'recording.ready',
+        'multistream.connected',
+        'multistream.error',
+        'multistream.disconnected',
       ]
       const webhook = {
         id: randomUUID(),

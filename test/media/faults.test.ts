@@ -61,7 +61,7 @@ test('numbers of segments go on by one after a break, and after a restart never 
 })
 
 test('codecs that no browser plays are refused with a sentence', async context => {
-  const { backend, until } = await start()
+  const { backend, events, until, push } = await start({ transcode: false })
   context.backend = backend
   const one = await publishRaw(backend)
   one.media(9, 0, Buffer.from('9068766331010203', 'hex'))
@@ -71,6 +71,13 @@ test('codecs that no browser plays are refused with a sentence', async context =
     'cause' in idle && idle.cause,
     'the video is hvc1: set the encoder to H.264 (x264, NVENC H.264)',
   )
+  // The host reads it, until media flows that can be played.
+  const health = await until('health')
+  assert.match((health.type === 'health' && health.problem) || '', /^the video is hvc1/)
+  const before = events.length
+  context.publishers.push(push('key-a'))
+  const well = await until('health', before)
+  assert.is(well.type === 'health' ? well.problem : 'no health', undefined)
   const tag = (type: 8 | 9, hex: string) => ({ type, timestamp: 0, data: Buffer.from(hex, 'hex') })
   assert.match(refusedCodec(tag(8, '2f00')) ?? '', /MP3: set the encoder's audio to AAC/)
   assert.match(refusedCodec(tag(9, '1c00')) ?? '', /HEVC/)

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MediaEvent } from '../../plugins/live-stream/backend.ts'
 import type { EngineName } from '../../plugins/live-stream/local/engine/engine.ts'
@@ -15,7 +17,11 @@ export type Backend = Awaited<ReturnType<typeof createLocalBackend>>
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
 
 /** A local backend on a free port that knows one stream, `a`, with the key `key-a`. */
-export async function start(set: object = {}, checkMs = 0) {
+export async function start(
+  set: object = {},
+  checkMs = 0,
+  more: Partial<Parameters<typeof createLocalBackend>[0]> = {},
+) {
   const events: MediaEvent[] = []
   const logged: string[] = []
   const note = (...what: unknown[]) => void logged.push(JSON.stringify(what))
@@ -23,6 +29,10 @@ export async function start(set: object = {}, checkMs = 0) {
   const backend = await createLocalBackend({
     ...localOptions.parse({ rtmpPort: 0, ...set }),
     clock: { now: Date.now },
+    dataDir: join(tmpdir(), 'sluice-no-recordings'),
+    innerTargets: false,
+    urlOf: id => `http://relay/p/${id}`,
+    about: async () => ({ paid: false, over: false }),
     log: { debug: note, info: note, warn: note, error: note },
     publishers: {
       async find(keyHash) {
@@ -31,6 +41,7 @@ export async function start(set: object = {}, checkMs = 0) {
       },
     },
     onEvent: event => void events.push(event),
+    ...more,
   })
   const until = async (type: MediaEvent['type'], after = 0): Promise<MediaEvent> => {
     for (let i = 0; i < 300; i++) {
@@ -71,7 +82,7 @@ export async function media(backend: Backend, rendition: string) {
 }
 
 /** An accepted publisher whose every tag the test writes itself. */
-export async function publishRaw(backend: Backend, key = 'key-a') {
+export async function publishRaw(backend: Pick<Backend, 'rtmpPort'>, key = 'key-a') {
   const one = await client(backend.rtmpPort)
   await one.shake()
   one.publish(key)
@@ -86,8 +97,22 @@ export async function engines(): Promise<EngineName[]> {
   return ['node-av']
 }
 
+/** Sends what an encoder sent before, all at once; leaves as an encoder does, once `stayed` has resolved. */
+export async function replay(
+  backend: Pick<Backend, 'rtmpPort'>,
+  tags: readonly FlvTag[],
+  stayed?: () => Promise<unknown>,
+  key?: string,
+) {
+  const one = await publishRaw(backend, key)
+  for (const { type, timestamp, data } of tags) if (type !== 18) one.media(type, timestamp, data)
+  await stayed?.()
+  one.command('deleteStream', 9, null, 1)
+  await one.gone()
+}
+
 /** What a real encoder sends, tag by tag. */
-export async function recordTags(seconds: number): Promise<FlvTag[]> {
+export async function recordTags(seconds: number, more: object = {}): Promise<FlvTag[]> {
   const tags: FlvTag[] = []
   const server = await rtmpServer({
     bind: '127.0.0.1',
@@ -95,7 +120,8 @@ export async function recordTags(seconds: number): Promise<FlvTag[]> {
     idleMs: 5000,
     hooks: { accept: async () => tag => void tags.push(tag), closed() {} },
   })
-  const { exited } = startPublisher({ url: `rtmp://127.0.0.1:${server.port}/live/key`, seconds })
+  const url = `rtmp://127.0.0.1:${server.port}/live/key`
+  const { exited } = startPublisher({ url, seconds, ...more })
   await exited
   await server.close()
   return tags

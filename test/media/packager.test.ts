@@ -42,7 +42,7 @@ function fragment(start: number, samples: number, ms: number): Buffer {
 }
 
 const rendition = (windowSeconds = 60) =>
-  new Rendition({ targetSeconds: 2, windowSeconds, maxBytes: 1 << 20, onSegment() {} })
+  new Rendition({ targetSeconds: 2, windowSeconds, maxBytes: () => 1 << 20, onSegment() {} })
 const playlist = (one: Rendition, ended = false) => {
   const file = mediaFile(new Map([['source', one]]), 'source/index.m3u8', ended)
   return file?.type === 'playlist' ? file.text : ''

@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decodeVideo } from './decode.ts'
-import { type Backend, engines, media, publishRaw, recordTags, start, text } from './local.ts'
+import {
+  type Backend,
+  engines,
+  media,
+  publishRaw,
+  recordTags,
+  replay,
+  start,
+  text,
+} from './local.ts'
 import type { Publisher } from './publisher.ts'
 
 const test = suite<{ publishers: Publisher[]; backend?: Backend }>('local backend, tracks')
@@ -29,7 +38,7 @@ for (const engine of await engines()) {
   test(`a stream without sound is playable, ${engine}`, async context => {
     const { backend, until, push } = await start({ engine })
     context.backend = backend
-    context.publishers.push(push('key-a', { only: 'video' }))
+    context.publishers.push(push('key-a', { only: 'video', width: 1280, height: 720 }))
     await until('live')
     assert.match(await text(backend, 'master.m3u8'), /CODECS="avc1\.[0-9a-f]{6}",RESOLUTION/)
     for (const rendition of ['source', '480p'])
@@ -54,5 +63,15 @@ for (const engine of await engines()) {
     one.socket.destroy()
   })
 }
+
+test('a source that is no larger than 480p is not made smaller', async context => {
+  const { backend, until } = await start()
+  context.backend = backend
+  await replay(backend, await recordTags(3), () => until('live'))
+  const master = await text(backend, 'master.m3u8')
+  assert.match(master, /RESOLUTION=640x360/)
+  assert.not.match(master, /480p/)
+  assert.equal(backend.media.qualities('a'), ['source'])
+})
 
 test.run()

@@ -48,6 +48,7 @@ export function payee(store: Store, more: Record<string, unknown> = {}) {
     clock: { now: () => time.now },
     log: silent,
     metrics: new Registry(),
+    telemetry: { emit() {}, on: () => () => undefined },
     admit: async value => ({ ok: true, event: value as NostrEvent }),
     sign: template => unsigned({ ...template, pubkey: SELF }),
     publish: () => Promise.reject(new Error('payments publish in their transactions')),

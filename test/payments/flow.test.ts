@@ -90,6 +90,33 @@ test('what only the payee says is refused from anybody else', async ({ viewer, s
   assert.match(await refusal(viewer.publish(malformed)), /invalid: a payment needs/)
 })
 
+test('one viewer pays so often a second, the others do not notice', async ({ viewer }) => {
+  const calm = await startRelay({
+    plugins: [paymentStream],
+    set: ['paymentStream.maxPaymentsPerSecond=3', 'paymentStream.prepaySeconds=10'],
+  })
+  await calm.relay.store.transaction(tx => streams.put(tx, stream.address, stream))
+  const hasty = await Person.connect(calm.url, viewer.secret)
+  const other = await Person.connect(calm.url)
+  const session = await PaymentSession.open(hasty, calm.relay.self, stream.address, [
+    '10',
+    'second',
+  ])
+  const events = Array.from({ length: 12 }, () => hasty.sign(session.voucher(1n)))
+  const said = await Promise.all(events.map(event => refusal(hasty.relay.publish(event))))
+  assert.ok(said.includes('rate-limited: 3 payments a second are taken, wait a moment'))
+  const theirs = await PaymentSession.open(other, calm.relay.self, stream.address, ['10', 'second'])
+  assert.match(
+    await refusal(other.relay.publish(other.sign(theirs.voucher(10_000n)))),
+    /takes up to/,
+  )
+  const flow = await other.next({ kinds: [5614], '#p': [other.pubkey] })
+  assert.is(tag(flow, 'rate_limit'), '3')
+  hasty.close()
+  other.close()
+  await calm.stop()
+})
+
 test('an underpaid rate is told the price', async ({ viewer, self }) => {
   const opening = PaymentSession.open(viewer, self, stream.address, ['5', 'second'])
   assert.match(

@@ -308,6 +308,16 @@ test('open and close carry no money', async ({ relay }) => {
   assert.is(refused.message, 'restricted: this stream costs 10 USD per second, you offered 9')
 })
 
+test('packets open sessions with the relay, not with a host', async ({ relay }) => {
+  const [host] = relay.stream.address.split(':').slice(1)
+  const me = payer(person(), host ?? '', relay.stream.address)
+  const open = me.open()
+  const bytes = prepare({ condition: me.free(open), data: me.data(open) })
+  const { code, message } = await send(relay, bytes)
+  assert.is(code, 'F99')
+  assert.is(message, `restricted: packets open sessions with the relay, name ${relay.self} in p`)
+})
+
 test('an uncertain payer asks and learns; a query is never fulfilled', async ({ relay }) => {
   const { money, packet, pay, me, id } = await opened(relay)
   await pay({ sequence: 1n, total: 60n, min: 60n }, 60n)

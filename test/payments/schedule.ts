@@ -13,7 +13,7 @@ import {
   sessionAt,
   sessions,
 } from '../../plugins/payment-stream/session.ts'
-import { finalSplit } from '../../plugins/payment-stream/split.ts'
+import { finalSplit, runningSplit } from '../../plugins/payment-stream/split.ts'
 import { watcher } from '../../plugins/payment-stream/watch.ts'
 import type { Decision, Store, Tx } from '../../plugins/plugin.ts'
 import { heard, liveStream, payee, saveStream, viewerOf } from './bench.ts'
@@ -46,7 +46,7 @@ const step = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ op: fc.constant('price'), amount: fc.bigInt({ min: 1n, max: 30n }) }),
   },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('watch') }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('watch'), dies }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('close'), dies }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
@@ -54,12 +54,15 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 export interface Schedule {
   readonly price: bigint
   readonly previewSeconds: number
+  /** At which verb the first try to open dies, if it does. */
+  readonly opens?: number
   readonly steps: readonly Step[]
 }
 
 export const schedule: fc.Arbitrary<Schedule> = fc.record({
   price: fc.bigInt({ min: 1n, max: 30n }),
   previewSeconds: fc.constantFrom(0, 0, 5),
+  opens: dies,
   steps: fc.array(step, { minLength: 1, maxLength: 24, size: 'max' }),
 })
 
@@ -89,7 +92,8 @@ export function mortal(store: Store, die: { at: number | undefined }): Store {
  * Plays one schedule against the real store and checks every invariant of docs/events.md after each step. `n` makes
  * its viewer and its host its own, so that many share a store.
  */
-export async function play(store: Store, n: number, { price, previewSeconds, steps }: Schedule) {
+export async function play(store: Store, n: number, show: Schedule) {
+  const { price, previewSeconds, opens, steps } = show
   const hex = (tail: string) => tail + n.toString(16).padStart(60, '0')
   const [creator, viewer] = [hex('aaaa'), hex('bbbb')]
   let stream = liveStream(
@@ -114,8 +118,18 @@ export async function play(store: Store, n: number, { price, previewSeconds, ste
   const watch = watcher(desk)
 
   const opening = me.open({ amount: price, unit: 'second' })
-  assert.is(heard(await take.open(opening, ctx)), 'ok')
   const id = opening.id
+  die.at = opens
+  await take.open(opening, ctx).catch(async error => {
+    assert.is((error as Error).message, 'killed')
+    assert.is(
+      await sessions.get(store, id),
+      undefined,
+      'an opening that died left a session behind',
+    )
+  })
+  die.at = undefined
+  assert.is(heard(await take.open(opening, ctx)), 'ok')
 
   // The oracle: what the viewer promised, what was settled, what media was served on the stream's clock.
   const held: Promised[] = []
@@ -262,8 +276,15 @@ export async function play(store: Store, n: number, { price, previewSeconds, ste
         if (what.amount > dearest) dearest = what.amount
         return move({ ...stream, price: { amount: what.amount, unit: 'second', asset: 'CREDIT' } })
       }
-      case 'watch':
+      case 'watch': {
+        // A job that dies on the way is run again: what it did of its work before stays done.
+        die.at = what.dies
+        await watch
+          .watch({ key: stream.address })
+          .catch(error => assert.is((error as Error).message, 'killed'))
+        die.at = undefined
         return watch.watch({ key: stream.address })
+      }
       case 'close': {
         const before = await session()
         const event = me.close(id)
@@ -282,7 +303,9 @@ export async function play(store: Store, n: number, { price, previewSeconds, ste
     if (now.status === 'open') {
       assert.is(await account(`viewer:${viewer}`), WELCOME - received)
       assert.is(escrow, received - now.recognised)
-      assert.ok(suspense >= 0n && suspense < 4n)
+      const parts = runningSplit(now.shares, now.recognised)
+      assert.is(suspense, now.recognised - parts.reduce((sum, part) => sum + part, 0n))
+      assert.is(await account(`party:${creator}`), parts[0])
     } else {
       const kept = now.recognised
       assert.is(escrow, 0n)

@@ -7,7 +7,7 @@ import { any, not, pipe, whenKinds } from '../../policies/compose.ts'
 import { denyList } from '../../policies/deny-list.ts'
 import { readByMember } from '../../policies/read-by-member.ts'
 import { restrictedKinds } from '../../policies/restricted-kinds.ts'
-import { judge } from '../../relay/judge.ts'
+import { judge, visibleTo } from '../../relay/judge.ts'
 import { person } from '../harness.ts'
 import { silent, unsigned } from '../relay/naive.ts'
 import { from, note, read, write } from './ask.ts'
@@ -46,7 +46,7 @@ const request = { verb: 'REQ' as const, filters: [{}] }
 /** Everything that policies can answer here, as the relay asks them. */
 async function verdicts(policies: readonly Policy[]) {
   const asked = judge(policies, { deadlineMs: 1000, log: silent })
-  const { kinds, test } = asked.visibleTo(() => [])
+  const { kinds, test } = visibleTo(asked, () => [])
   return {
     writes: await Promise.all(events.map(event => asked.write(event, from()))),
     reads: await asked.read(request, from()),

@@ -16,6 +16,8 @@ import { note } from './ask.ts'
 const JOIN = 28934
 const INVITE = 28935
 const LEAVE = 28936
+const WELCOME = 'info: welcome, you are a member of this relay now'
+const FAREWELL = 'info: you are no member of this relay any more'
 
 const test = suite<{
   relay: TestRelay
@@ -85,14 +87,18 @@ test('an invite lets one person in, who then writes, and stands in the signed li
   const code = await codeFor(office)
   assert.match(code, /^[0-9a-f]{32}$/)
   assert.match((await bobs.publish(join(bob, 'guess')))[1], /^restricted: that is no invite code/)
-  assert.equal(await bobs.publish(join(bob, code)), [true, ''])
+  assert.equal(await bobs.publish(join(bob, code)), [true, WELCOME])
   assert.equal(await bobs.publish(note('x', [], bob)), [true, ''])
   assert.match(
     (await eves.publish(join(eve, code)))[1],
     /^restricted: that is no invite code/,
     'used up',
   )
-  assert.is((await bobs.publish(join(bob, code)))[0], true, 'a member already')
+  assert.equal(
+    await bobs.publish(join(bob, code)),
+    [true, 'duplicate: you are a member of this relay already'],
+    'a member already',
+  )
   await listUntil(office, tags => tags.some(tag => tag.join() === `member,${bob.pubkey},king`))
   const [added] = await office.req('added', { kinds: [8000], '#p': [bob.pubkey] })
   assert.equal(added?.tags[0], ['-'])
@@ -137,7 +143,7 @@ test('requests and their codes are shown to nobody, invites to whom they are for
     await as(),
   ]
   assert.equal(await eves.req('spy', { kinds: [JOIN, LEAVE, 1] }), [])
-  assert.equal(await bobs.publish(join(bob, 'poster')), [true, ''])
+  assert.equal(await bobs.publish(join(bob, 'poster')), [true, WELCOME])
   assert.equal(await bobs.publish(note('after', [], bob)), [true, ''])
   const heard = await eves.next(m => m[0] === 'EVENT')
   assert.is((heard[2] as { kind: number }).kind, 1, 'the request was not passed on')
@@ -165,7 +171,7 @@ test('who leaves writes no more; a leave request needs its "-" and its time', as
     /^invalid: a leave request needs a "-"/,
   )
   assert.equal(await client.publish(note('x', [], bob)), [true, ''])
-  assert.equal(await client.publish(bob.sign({ kind: LEAVE, tags: [['-']] })), [true, ''])
+  assert.equal(await client.publish(bob.sign({ kind: LEAVE, tags: [['-']] })), [true, FAREWELL])
   assert.match((await client.publish(note('y', [], bob)))[1], /^restricted: only members/)
   assert.match(
     (await client.publish(join(bob, code)))[1],
@@ -285,7 +291,7 @@ test('members are members after a restart, and a full relay takes no more', asyn
   await context.boot(['membership.codes=["poster"]', 'membership.maxMembers=1'])
   const [bob, eve] = [person(), person()]
   const [bobs, eves] = [await context.as(bob), await context.as(eve)]
-  assert.equal(await bobs.publish(join(bob, 'poster')), [true, ''])
+  assert.equal(await bobs.publish(join(bob, 'poster')), [true, WELCOME])
   assert.match((await eves.publish(join(eve, 'poster')))[1], /^restricted: this relay has as many/)
   await context.relay.relay.close()
   const again = await startRelay({

@@ -159,15 +159,11 @@ test('this machine is exempt, and refusals are counted', async ({ relay }) => {
 
 test('0 switches a limit off, and what was refused is forgiven with time', () => {
   let now = 0
-  const pace = (messagesPerSecond: number, connectionsPerIp: number) =>
-    clientPace({
-      messagesPerSecond,
-      messageBurst: 1,
-      connectionsPerIp,
-      exempt: [],
-      clock: { now: () => now },
-      metrics: new Registry(),
-    })
+  const pace = (messagesPerSecond: number, connectionsPerIp: number) => {
+    const limits = { messagesPerSecond, messageBurst: 1, connectionsPerIp, exempt: [] }
+    const clock = { now: () => now }
+    return clientPace({ limits: () => limits, clock, metrics: new Registry() })
+  }
   const open = pace(0, 0)
   for (let i = 0; i < 1000; i++) assert.is(open.arrive('192.0.2.1')?.take(), 'go')
   const slow = pace(1, 1).arrive('192.0.2.1')
@@ -178,6 +174,25 @@ test('0 switches a limit off, and what was refused is forgiven with time', () =>
   now += 50_000
   assert.is(slow?.take(), 'go')
   assert.equal([...verdicts(49)], ['refuse'])
+})
+
+test('limits that change are met at once', () => {
+  const limits = {
+    messagesPerSecond: 1,
+    messageBurst: 1,
+    connectionsPerIp: 2,
+    exempt: [] as string[],
+  }
+  let current = limits
+  const clock = { now: () => 0 }
+  const pace = clientPace({ limits: () => current, clock, metrics: new Registry() })
+  const first = pace.arrive('192.0.2.1')
+  assert.equal([first?.take(), first?.take()], ['go', 'refuse'])
+  current = { ...limits, messagesPerSecond: 0, connectionsPerIp: 1 }
+  assert.is(first?.take(), 'go')
+  assert.is(pace.arrive('192.0.2.1'), undefined)
+  current = { ...limits, exempt: ['192.0.2.1'] }
+  assert.is(pace.arrive('192.0.2.1')?.take(), 'go')
 })
 
 test.run()

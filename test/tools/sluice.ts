@@ -15,17 +15,17 @@ import { silent } from '../relay/naive.ts'
 
 const curve = loadCurve()
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const built = fileURLToPath(new URL('../../dist/scripts/sluice.js', import.meta.url))
+/** The built command. */
+export const built = fileURLToPath(new URL('../../dist/scripts/sluice.js', import.meta.url))
 assert.ok(existsSync(built), 'npm run build comes first')
 
 /** Runs the built sluice command as a process of its own on the folder `db`. */
 export async function sluice(db: string, args: string[], input = '') {
-  const [command = '', ...rest] = args
-  const child = spawn(
-    process.execPath,
-    [built, command, '--config', '/dev/null', '--set', `db=${db}`].concat(rest),
-    { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] },
-  )
+  const where = ['--config', '/dev/null', '--set', `db=${db}`]
+  const child = spawn(process.execPath, [built, ...args, ...where], {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', chunk => {

@@ -1,6 +1,6 @@
 import { texts } from '../texts.ts'
 import { Bars, Sparkline } from './charts.tsx'
-import { policyCosts, type Sample, total } from './metrics.ts'
+import { pluginCosts, type Sample, total } from './metrics.ts'
 
 const t = texts.operator
 type History = readonly (readonly Sample[])[]
@@ -58,20 +58,20 @@ export function Figures(props: { history: History; sessions: Readonly<Record<str
   )
 }
 
-/** What each plugin's policies take of an event's time. */
+/** What each plugin takes of an event's time. */
 export function PolicyTimes({ history }: { history: History }) {
   const newest = history.at(-1)
-  const costs = newest ? policyCosts(newest) : []
+  const costs = newest ? pluginCosts(newest) : []
   if (costs.length === 0) return null
   return (
     <section class="panel" aria-labelledby="policies">
       <h2 id="policies">{t.policies}</h2>
       <p class="hint">{t.policiesHelp}</p>
       <Bars
-        rows={costs.map(({ name, asked, averageMs, slowestMs }) => ({
+        rows={costs.map(({ name, calls, averageMs }) => ({
           name,
           value: averageMs,
-          text: t.cost(averageMs.toFixed(3), slowestMs.toFixed(1), asked),
+          text: t.cost(averageMs.toFixed(3), Math.round(calls)),
         }))}
       />
     </section>

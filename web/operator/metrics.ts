@@ -36,27 +36,32 @@ export const total = (
     )
     .reduce((sum, { value }) => sum + value, 0)
 
-/** What a policy has cost so far. Times in ms. */
-export interface PolicyCost {
+/** What a plugin has cost so far. Times in ms. */
+export interface PluginCost {
   readonly name: string
-  readonly asked: number
+  readonly calls: number
   readonly averageMs: number
-  readonly slowestMs: number
 }
 
-/** Every policy by what one answer takes, the dearest first. */
-export function policyCosts(samples: readonly Sample[]): PolicyCost[] {
-  const asked = samples.filter(({ name }) => name === 'sluice_policy_asked_total')
-  return asked
-    .map(({ labels, value }) => {
-      const of = { policy: labels.policy ?? '' }
-      const seconds = total(samples, 'sluice_policy_seconds_total', of)
-      return {
-        name: of.policy,
-        asked: value,
-        averageMs: value === 0 ? 0 : (seconds / value) * 1000,
-        slowestMs: total(samples, 'sluice_policy_slowest_seconds', of) * 1000,
-      }
-    })
+/** Every plugin by what one call takes, the dearest first; `hook`s that wait for the outside are left out. */
+export function pluginCosts(samples: readonly Sample[]): PluginCost[] {
+  const sums = new Map<string, { calls: number; seconds: number }>()
+  for (const { name, labels, value } of samples) {
+    const { plugin = '', hook = '' } = labels
+    if (!DECIDING.includes(hook)) continue
+    const sum = sums.get(plugin) ?? { calls: 0, seconds: 0 }
+    if (name === 'sluice_plugin_calls_total') sum.calls += value
+    if (name === 'sluice_plugin_seconds_total') sum.seconds += value
+    sums.set(plugin, sum)
+  }
+  return [...sums]
+    .map(([name, { calls, seconds }]) => ({
+      name,
+      calls,
+      averageMs: calls === 0 ? 0 : (seconds / calls) * 1000,
+    }))
     .sort((a, b) => b.averageMs - a.averageMs)
 }
+
+/** What an event or a read waits for. */
+const DECIDING: readonly string[] = ['write', 'read', 'visible', 'handle']

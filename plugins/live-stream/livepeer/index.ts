@@ -11,6 +11,7 @@ import { providerGuard } from './provider/guard.ts'
 import { reconciler } from './reconcile.ts'
 import { ownPrefix, providerRecords } from './record.ts'
 import { recordingSeeker } from './recording.ts'
+import { restreamer } from './restream.ts'
 import { WEBHOOK_PATH, webhookRegistration, webhookRoute } from './webhook.ts'
 
 /** When to look whether a create whose answer was lost was done after all, ms. */
@@ -106,6 +107,17 @@ export async function createLivepeerBackend(
       if (how?.mayReturn) return
       channels.rest(id)
       await keeper.end(id)
+    },
+    restream: restreamer({ host, api, alone: keeper.alone }),
+    async rotateKey(stream) {
+      channels.rest(stream.id)
+      const ingest = await keeper.rotateKey(stream)
+      poll.soon()
+      return ingest
+    },
+    async viewership(id) {
+      const record = await providerRecords.get(store, id)
+      return record && api.viewers(record.playbackId)
     },
     media: {
       fetch: (id, path, _query, signal) => channels.fetch(id, path, signal),

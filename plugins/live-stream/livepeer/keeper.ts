@@ -79,8 +79,14 @@ export function streamKeeper(options: {
 
   async function remove(id: string): Promise<void> {
     const there = await find(id)
-    if (there) await api.delete(there.id)
+    if (there) await api.delete(there)
     await forget(store, id)
+  }
+
+  async function made(id: string, stream: ProviderStream): Promise<Ingest> {
+    if (!stream.streamKey) throw new Error('livepeer: the stream has no key')
+    await remember(id, stream)
+    return { rtmp: { server: settings.rtmpUrl, key: stream.streamKey } }
   }
 
   return {
@@ -89,10 +95,13 @@ export function streamKeeper(options: {
       alone(id, async () => {
         const found = await find(id)
         if (found?.suspended) await api.suspend(found.id, false)
-        const stream = found ?? (await make(id, title))
-        if (!stream.streamKey) throw new Error('livepeer: the stream has no key')
-        await remember(id, stream)
-        return { rtmp: { server: settings.rtmpUrl, key: stream.streamKey } }
+        return made(id, found ?? (await make(id, title)))
+      }),
+    /** A key belongs to a stream there for as long as it lives: another key is another stream. */
+    rotateKey: ({ id, title }: { id: string; title: string }): Promise<Ingest> =>
+      alone(id, async () => {
+        await remove(id)
+        return made(id, await make(id, title))
       }),
     /** Ends it there. One with a recording under way is only shut, until that is ready. */
     end: (id: string): Promise<void> =>

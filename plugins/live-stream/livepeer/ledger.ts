@@ -1,7 +1,8 @@
 import type { Host, Tx } from '../../plugin.ts'
-import type { MediaEvent } from '../backend.ts'
+import type { MediaEvent, RestreamState } from '../backend.ts'
 import type { ProviderStream } from './provider/api.ts'
 import { type ProviderRecord, providerIds, providerRecords, takenEvents } from './record.ts'
+import { targetOf } from './restream.ts'
 import type { ProviderEvent } from './signature.ts'
 
 /** When to look for a recording that no webhook has announced, ms. */
@@ -9,6 +10,12 @@ const FIRST_LOOK_MS = 20_000
 const DAY_MS = 86_400_000
 /** Deliveries of one event stop after little more than a day. */
 const KEPT_DAYS = 3
+
+const RESTREAM_STATES: Readonly<Record<string, RestreamState>> = {
+  'multistream.connected': 'connected',
+  'multistream.error': 'failed',
+  'multistream.disconnected': 'disconnected',
+}
 
 /** A poll that contradicts what was said so shortly before it may have read an older copy, ms. */
 const SETTLED_MS = 5000
@@ -51,9 +58,13 @@ export function providerLedger(options: {
   async function apply(
     tx: Tx,
     record: ProviderRecord,
-    { event, createdAt }: ProviderEvent,
+    { event, createdAt, payload }: ProviderEvent,
     now: number,
   ): Promise<Change | undefined> {
+    const state = RESTREAM_STATES[event]
+    const target = payload?.target && targetOf(host.self, record.id, payload.target.name)
+    if (state && target)
+      await follow(tx, { type: 'restream', id: record.id, at: createdAt, target, state })
     if (event === 'recording.ready')
       await tx.enqueue({ name: 'livepeer-recording', key: record.id })
     if (event !== 'stream.started' && event !== 'stream.idle') return undefined
@@ -114,7 +125,9 @@ export function providerLedger(options: {
   ): Promise<Change> {
     const { id } = record
     const recording = records || record.recording
-    await providerRecords.put(tx, id, { ...record, active, touchedAt: now, recording })
+    // What was wrong with the last publisher says nothing of the next.
+    const problem = active ? undefined : record.problem
+    await providerRecords.put(tx, id, { ...record, active, touchedAt: now, recording, problem })
     // Live is said when there is something to play (watch.ts); idle at once, from when media was last seen.
     if (!active) {
       const at = Math.min(mediaAt(id) ?? now, now)

@@ -41,7 +41,7 @@ export function reconciler(options: {
     const kept = (await isNeeded(id, record)) ? keep(copies, record) : undefined
     const others = copies.filter(one => one !== kept)
     for (const one of others) {
-      await api.delete(one.id)
+      await api.delete(one)
       log.warn({ id, providerId: one.id }, 'a stream at the media provider belonged to nobody')
     }
     if (!kept) await forget(store, id)

@@ -12,6 +12,11 @@ const eventShape = z.object({
   timestamp: z.number(),
   event: z.string(),
   stream: z.object({ id: z.string() }).nullish(),
+  /** Of a multistream event: which target it is about. */
+  payload: z
+    .object({ target: z.object({ name: z.string() }).optional().catch(undefined) })
+    .nullish()
+    .catch(undefined),
 })
 export type ProviderEvent = z.output<typeof eventShape>
 

@@ -6,7 +6,15 @@ import { verifyDelivery } from './signature.ts'
 
 export const WEBHOOK_PATH = '/webhooks/livepeer'
 /** What we want to hear of. */
-const WEBHOOK_EVENTS = ['stream.started', 'stream.idle', 'recording.waiting', 'recording.ready']
+const WEBHOOK_EVENTS = [
+  'stream.started',
+  'stream.idle',
+  'recording.waiting',
+  'recording.ready',
+  'multistream.connected',
+  'multistream.error',
+  'multistream.disconnected',
+]
 const MAX_BODY = 1 << 20
 
 /**

@@ -1,4 +1,5 @@
 import type { FlvTag } from './rtmp/session.ts'
+import { heightOf } from './sps.ts'
 
 /** FLV (Adobe FLV 10.1): the file header; it says that there is audio alone, or that there may be both. */
 export const flvHeader = (video: boolean): Buffer =>
@@ -36,6 +37,12 @@ export class GopCache {
   /** True once pictures came. */
   get video(): boolean {
     return this.videoHeader !== undefined
+  }
+
+  /** Height of the pictures, where their header says it. */
+  get height(): number | undefined {
+    // Behind the FLV tag's own five bytes stands the decoder configuration.
+    return this.videoHeader && heightOf(this.videoHeader.data.subarray(5))
   }
 
   note(tag: FlvTag): void {

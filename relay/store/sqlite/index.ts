@@ -138,6 +138,10 @@ export function openSqliteStore(options: {
         jobs.enqueue(plugin, job, clock.now())
         work.jobs = true
       }),
+      after: open((fn: () => void) => {
+        work.after ??= []
+        work.after.push(fn)
+      }),
     }
   }
 
@@ -184,6 +188,7 @@ export function openSqliteStore(options: {
     jobsFor(wants) {
       wanted = wants
     },
+    load: () => ({ ...writer.load(), searches: search.waiting() }),
     async removeExpired(now) {
       let removed = 0
       for (let more = true; more; ) {

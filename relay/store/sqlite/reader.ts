@@ -27,3 +27,23 @@ export function openSqliteReader(options: {
   maker.close()
   return { event, events, get, list, close: () => db.close() }
 }
+
+/**
+ * One moment of the database file `path`, whatever its writer does meanwhile: a read transaction for all reads. While it
+ * is open the write-ahead log only grows, so it is for seconds, not for hours. Nothing is made, nothing is changed.
+ *
+ * @example
+ * const books = openSqliteSnapshot(join('./sluice-db', DATABASE_FILE), { now: Date.now })
+ */
+export function openSqliteSnapshot(path: string, clock: Clock): Reader & { close(): void } {
+  const db = openConnection(path, 'reader')
+  try {
+    migrate(db, { upgrade: false })
+    db.exec('BEGIN')
+    const { event, events, get, list } = viewOf(db, clock, () => newestOf(db))
+    return { event, events, get, list, close: () => db.close() }
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}

@@ -63,6 +63,8 @@ export function startSearch(options: {
         running.postMessage(question)
       })
     },
+    /** Questions that have no answer yet. */
+    waiting: () => waiting.size,
     async close(): Promise<void> {
       clearTimeout(first)
       worker?.postMessage('close')

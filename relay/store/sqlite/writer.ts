@@ -11,6 +11,8 @@ export interface Work {
   readonly stored: StoredEvent[]
   jobs: boolean
   closed: boolean
+  /** What to run once it is durable. */
+  after?: (() => void)[]
 }
 
 interface Waiting {
@@ -65,6 +67,7 @@ export function createWriter(options: {
   let syncing = false
   let broken: Error | undefined
   let idle: (() => void)[] = []
+  const totals = { groups: 0, transactions: 0, syncs: 0, syncMs: 0 }
   const writeSoon = endOfTurn(() => write())
 
   function transaction<T>(run: (work: Work) => Awaitable<T>): Promise<T> {
@@ -99,6 +102,8 @@ export function createWriter(options: {
       for (const waiting of group) waiting.reject(error)
       return
     }
+    totals.groups += 1
+    totals.transactions += done.length
     const newest = done.findLast(({ work }) => work.stored.length > 0)?.work.stored.at(-1)
     if (newest) onVisible(newest.seq)
     for (const one of done) unsynced.push(one)
@@ -169,19 +174,35 @@ export function createWriter(options: {
     syncing = true
     const group = unsynced
     unsynced = []
+    const startedAt = performance.now()
     fdatasync(wal, error => {
       syncing = false
+      totals.syncs += 1
+      totals.syncMs += performance.now() - startedAt
       if (error) return fail(error, group)
       const stored = group.flatMap(done => done.work.stored)
       onDurable(
         stored,
         group.some(done => done.work.jobs),
       )
-      for (const { waiting, value } of group) waiting.resolve(value)
+      for (const { waiting, value, work } of group) {
+        if (work.after) runAll(work.after)
+        waiting.resolve(value)
+      }
       sync()
       if (queue.length > 0) writeSoon(undefined)
       settle()
     })
+  }
+
+  function runAll(after: readonly (() => void)[]): void {
+    for (const fn of after) {
+      try {
+        fn()
+      } catch (error) {
+        log.error({ cause: String(error) }, 'what was to follow a transaction failed')
+      }
+    }
   }
 
   /** After a failed sync the kernel may have dropped the pages: only a restart tells what is on disk. */
@@ -206,7 +227,8 @@ export function createWriter(options: {
 
   return {
     transaction,
-    depth: () => queue.length,
+    /** What waits, and what was done since the start. */
+    load: () => ({ ...totals, waiting: queue.length }),
     /** Resolves when all that was asked for is durable; then closes the file. */
     async close(): Promise<void> {
       if (writing || syncing || queue.length > 0)

@@ -14,6 +14,9 @@ const streamShape = z.object({
   isHealthy: z.boolean().nullish(),
   issues: z.array(z.string()).nullish(),
   suspended: z.boolean().nullish(),
+  multistream: z
+    .object({ targets: z.array(z.object({ id: z.string().optional() })).nullish() })
+    .nullish(),
 })
 export type ProviderStream = z.output<typeof streamShape>
 
@@ -27,6 +30,8 @@ const sessionShape = z.object({
   recordingUrl: z.string().nullish(),
 })
 export type ProviderSession = z.output<typeof sessionShape>
+
+const targetNameShape = z.object({ name: z.string().optional() })
 
 /** The most that one page of a list holds there; without it a page has twenty. */
 const PAGE = 1000
@@ -61,6 +66,9 @@ export async function livepeerApi(options: {
   }
   const ask = (operation: string, again: boolean, method: string, path: string, body?: object) =>
     guard.call(operation, again, () => request(method, serverUrl + path, body))
+
+  const deleteTarget = (id: string): Promise<unknown> =>
+    unlessGone(guard.call('target.delete', true, () => sdk.multistream.delete(id)))
 
   return {
     /** Not repeated when its outcome is unknown: look for the name first. */
@@ -108,8 +116,38 @@ export async function livepeerApi(options: {
     /** Ends the running session; one that was ended a moment ago is left alone (429 there). */
     terminate: (id: string): Promise<unknown> =>
       unlessGone(guard.call('stream.terminate', false, () => sdk.stream.terminate(id))),
-    delete: (id: string): Promise<unknown> =>
-      unlessGone(guard.call('stream.delete', true, () => sdk.stream.delete(id))),
+    /** With what it was sent on to: the targets would stay, and the keys in them. */
+    async delete(stream: Pick<ProviderStream, 'id' | 'multistream'>): Promise<void> {
+      for (const { id } of stream.multistream?.targets ?? []) if (id) await deleteTarget(id)
+      await unlessGone(guard.call('stream.delete', true, () => sdk.stream.delete(stream.id)))
+    },
+    /** What it is sent on to, in place of what was before: targets that are there by id, and new ones. Not repeated. */
+    setTargets: (
+      id: string,
+      kept: readonly string[],
+      added: readonly { name: string; url: string }[],
+    ): Promise<unknown> =>
+      guard.call('stream.multistream', false, () => {
+        const profile = 'source'
+        const targets = [
+          ...kept.map(known => ({ profile, id: known })),
+          ...added.map(spec => ({ profile, spec })),
+        ]
+        return sdk.stream.update({ multistream: { targets } }, id)
+      }),
+    async targetName(id: string): Promise<string | undefined> {
+      const path = `/multistream/target/${encodeURIComponent(id)}`
+      const answer = await unlessGone(ask('target.get', true, 'GET', path))
+      return answer && targetNameShape.parse(answer.value).name
+    },
+    deleteTarget,
+    /** How many watch at the provider itself now. */
+    async viewers(playbackId: string): Promise<number | undefined> {
+      const { data } = await guard.call('metrics.viewers', true, () =>
+        sdk.metrics.getRealtimeViewership(playbackId),
+      )
+      return data?.reduce((sum, { viewCount }) => sum + viewCount, 0)
+    },
     /** Where the stream's HLS begins. */
     async playbackUrl(playbackId: string): Promise<string | undefined> {
       const { playbackInfo } = await guard.call('playback.get', true, () =>

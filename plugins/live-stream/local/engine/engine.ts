@@ -6,11 +6,27 @@ import { ffmpegArguments, findFfmpeg } from './ffmpeg.ts'
 
 export type EngineName = 'node-av' | 'ffmpeg'
 export type RenditionName = 'source' | '480p'
+/** Heights of what is transcoded, pixels. */
+export const RENDITION_HEIGHT = { '480p': 480 } as const
 
-/** A process that takes FLV in and gives fragmented MP4 out, one pipe for each rendition. */
+/** What an engine is to make. */
+export interface Task {
+  readonly renditions: readonly RenditionName[]
+  /** There are pictures in what will come. */
+  readonly video: boolean
+  /** Seconds between stills; 0 for none. */
+  readonly stillSeconds: number
+}
+
+/** Widest still, pixels. */
+export const STILL_WIDTH = 640
+
+/** A process that takes FLV in and gives fragmented MP4 out, one pipe for each rendition, and stills. */
 export interface Engine {
   readonly input: Writable
   readonly outputs: ReadonlyMap<RenditionName, Readable>
+  /** JPEGs, one behind the other, each made of a keyframe. */
+  readonly stills: Readable | undefined
   /** Resolves with why it ended, once all its output was read; an ending that was asked for counts too. */
   readonly ended: Promise<string>
   kill(): void
@@ -48,27 +64,29 @@ async function nodeAvLoads(): Promise<boolean> {
   })
 }
 
-/** Starts an engine for one publisher. `video` says whether there are pictures in what will come. */
-export function startEngine(
-  name: EngineName,
-  renditions: readonly RenditionName[],
-  video: boolean,
-): Engine {
-  const pipes = ['pipe', 'ignore', 'pipe', ...renditions.map(() => 'pipe' as const)] as const
+/** Starts an engine for one publisher. */
+export function startEngine(name: EngineName, task: Task): Engine {
+  const { renditions } = task
+  const wantsStills = task.video && task.stillSeconds > 0
+  const outs = renditions.length + (wantsStills ? 1 : 0)
+  const pipes = ['pipe', 'ignore', 'pipe', ...Array(outs).fill('pipe' as const)]
   const child =
     name === 'ffmpeg'
-      ? spawn('ffmpeg', ffmpegArguments(renditions, video), { stdio: [...pipes] })
-      : fork(childFile(), [...renditions], { stdio: [...pipes, 'ipc'] })
+      ? spawn('ffmpeg', ffmpegArguments(task), { stdio: pipes })
+      : fork(childFile(), [JSON.stringify(task)], { stdio: [...pipes, 'ipc'] })
   const { stdin } = child
   if (!stdin) throw new Error('the engine has no input')
   const outputs = new Map(
     renditions.map((rendition, i) => [rendition, child.stdio[3 + i] as Readable]),
   )
+  const stills = wantsStills ? (child.stdio[3 + renditions.length] as Readable) : undefined
   // A pipe to a dead process: `ended` says why.
-  for (const stream of [stdin, ...outputs.values()]) stream.on('error', () => undefined)
+  for (const stream of [stdin, ...outputs.values(), ...(stills ? [stills] : [])])
+    stream.on('error', () => undefined)
   return {
     input: stdin,
     outputs,
+    stills,
     ended: ending(child),
     kill: () => void child.kill('SIGKILL'),
   }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { MOVFLAGS, type RenditionName } from './engine.ts'
+import { MOVFLAGS, type RenditionName, STILL_WIDTH, type Task } from './engine.ts'
 
 /** True where the system's ffmpeg can encode H.264. */
 export function findFfmpeg(): Promise<boolean> {
@@ -16,24 +16,41 @@ export function findFfmpeg(): Promise<boolean> {
   })
 }
 
-/** FLV on stdin, one fragmented MP4 for each rendition from file descriptor 3 on. */
-export function ffmpegArguments(renditions: readonly RenditionName[], video: boolean): string[] {
+/** FLV on stdin, one fragmented MP4 for each rendition from file descriptor 3 on, then stills. */
+export function ffmpegArguments({ renditions, video, stillSeconds }: Task): string[] {
+  const stills = video && stillSeconds > 0
+  // Where nothing is transcoded, only what a still may be made of is decoded.
+  const decoding = stills && renditions.every(one => one === 'source')
   const input = [
-    '-hide_banner',
-    '-loglevel',
-    'error',
-    '-probesize',
-    '500000',
-    '-analyzeduration',
-    '1500000',
-    '-f',
-    'flv',
-    '-i',
-    'pipe:0',
+    ...['-hide_banner', '-loglevel', 'error'],
+    ...['-probesize', '500000', '-analyzeduration', '1500000'],
+    ...(decoding ? ['-skip_frame', 'nokey'] : []),
+    ...['-f', 'flv', '-i', 'pipe:0'],
   ]
   return [
     ...input,
     ...renditions.flatMap((rendition, i) => [...codecs(rendition, video), ...output(3 + i)]),
+    ...(stills ? stillsTo(3 + renditions.length, stillSeconds) : []),
+  ]
+}
+
+function stillsTo(fd: number, seconds: number): string[] {
+  const select = `eq(pict_type\\,I)*(isnan(prev_selected_t)+gte(t-prev_selected_t\\,${seconds}))`
+  return [
+    ...['-map', '0:v:0', '-vf', `select=${select},scale='min(${STILL_WIDTH},iw)':-2`],
+    ...[
+      '-fps_mode',
+      'passthrough',
+      '-c:v',
+      'mjpeg',
+      '-threads',
+      '1',
+      '-pix_fmt',
+      'yuvj420p',
+      '-q:v',
+      '5',
+    ],
+    ...['-f', 'image2pipe', '-flush_packets', '1', `pipe:${fd}`],
   ]
 }
 

@@ -1,6 +1,6 @@
 /**
- * The node-av engine, a process of its own: FLV from stdin, a fragmented MP4 for each rendition named on the
- * command line to the file descriptors from 3 on. FFmpeg reads and writes the pipes itself. It ends with its
+ * The node-av engine, a process of its own: FLV from stdin, a fragmented MP4 for each rendition of the task on the
+ * command line to the file descriptors from 3 on, then stills. FFmpeg reads and writes the pipes itself. It ends with its
  * input; a crash in here is one stream's, never the relay's.
  */
 import {
@@ -29,7 +29,8 @@ import {
   SoftwareScaleContext,
   type Stream,
 } from 'node-av/lib'
-import { MOVFLAGS, type RenditionName } from './engine.ts'
+import { MOVFLAGS, type RenditionName, type Task } from './engine.ts'
+import { openStills } from './node-av-stills.ts'
 
 const HEIGHT_480P = 480
 const check = (code: number, doing: string): void => FFmpegError.throwIfError(code, doing)
@@ -44,7 +45,7 @@ interface Output {
 // The parent reads our last line as the cause, and a stack trace ends with none.
 process.on('uncaughtException', error => fail(error.message))
 
-const renditions = process.argv.slice(2) as RenditionName[]
+const { renditions, stillSeconds } = JSON.parse(process.argv[2] ?? '{}') as Task
 const input = new FormatContext()
 const options = Dictionary.fromObject({ probesize: '500000', analyzeduration: '1500000' })
 check(
@@ -67,6 +68,10 @@ for (const [i, rendition] of renditions.entries())
     rendition,
     await openOutput(3 + i, rendition === '480p' ? transcoder?.encoder : undefined),
   )
+const stills =
+  video && stillSeconds > 0
+    ? await openStills(video, 3 + renditions.length, stillSeconds)
+    : undefined
 await run()
 
 function fail(sentence: string): never {
@@ -161,6 +166,7 @@ async function run(): Promise<void> {
     check(code, 'read')
     const isVideo = packet.streamIndex === video?.index
     if (isVideo || packet.streamIndex === audio?.index) {
+      if (isVideo && stills) await stills(packet)
       if (isVideo && transcoder) await transcode(packet, frame)
       await copyTo(packet, isVideo)
     }

@@ -42,6 +42,20 @@ function readTrack(trak: Box) {
   }
 }
 
+/** What a decoder must know before the first sample, as text: equal where two pieces of media can follow each other undecoded. */
+export function codecConfig(trak: Box): string {
+  const [stsd] = find(trak, 'mdia', 'minf', 'stbl', 'stsd')
+  const [entry] = stsd ? children(stsd.bytes.subarray(16)) : []
+  if (!entry) return ''
+  const header = entry.type.startsWith('avc') ? VISUAL_ENTRY_HEADER : AUDIO_ENTRY_HEADER
+  const boxes = children(entry.bytes.subarray(header))
+  const avcC = boxes.find(box => box.type === 'avcC')
+  const esds = boxes.find(box => box.type === 'esds')
+  // Not the whole esds: its bitrates are measured and differ each time.
+  const config = avcC?.bytes ?? esds?.bytes.subarray(audioConfigAt(esds.bytes))
+  return `${entry.type} ${entry.bytes.toString('hex', 24, 36)} ${config?.toString('hex')}`
+}
+
 function codecOf(entry: Box): string {
   if (entry.type.startsWith('avc')) {
     const avcC = children(entry.bytes.subarray(VISUAL_ENTRY_HEADER)).find(
@@ -53,13 +67,19 @@ function codecOf(entry: Box): string {
   return `mp4a.40.${esds ? audioObjectType(esds.bytes) : 2}`
 }
 
-/** The audio object type of the AudioSpecificConfig (ISO/IEC 14496-3), behind the DecoderSpecificInfo tag 5. */
+/** The audio object type of the AudioSpecificConfig (ISO/IEC 14496-3), which is the DecoderSpecificInfo (tag 5). */
 function audioObjectType(esds: Buffer): number {
+  const at = audioConfigAt(esds)
+  return at < 0 ? 2 : (esds[at] ?? 0x10) >> 3
+}
+
+/** Where the AudioSpecificConfig begins; -1 where there is none. */
+function audioConfigAt(esds: Buffer): number {
   const decoderConfig = esds.indexOf(0x04, 12)
   const at = esds.indexOf(0x05, decoderConfig + 14)
   let config = at + 1
   while ((esds[config] ?? 0) & 0x80) config += 1
-  return at < 0 ? 2 : (esds[config + 1] ?? 0x10) >> 3
+  return at < 0 ? -1 : config + 1
 }
 
 /** Decode time and duration of a moof's timing track, in its timescale, and its samples; undefined where it has none. */

@@ -64,6 +64,13 @@ export class Rendition {
     this.anchorMs = undefined
   }
 
+  /** Nothing more is made of it. */
+  clear(): void {
+    this.open = undefined
+    this.segments.length = 0
+    this.inits.clear()
+  }
+
   push(bytes: Buffer, nowMs: number): void {
     for (const box of this.reader.push(bytes)) {
       if (box.type === 'ftyp') this.ftyp = box.bytes
@@ -111,24 +118,19 @@ export class Rendition {
     const endMs = this.anchorMs + mediaEndMs
     const startMs = endMs - seconds * 1000
     const sequence = this.next++
-    this.segments.push({
-      sequence,
-      fragments: open.fragments,
-      bytes,
-      seconds,
-      startMs,
-      endMs,
-      run: this.run,
-    })
+    const { fragments } = open
+    const segment = { sequence, fragments, bytes, seconds, startMs, endMs, run: this.run }
+    this.segments.push(segment)
     this.longest = Math.max(this.longest, seconds)
     this.peakBitsPerSecond = Math.max(this.peakBitsPerSecond, (bytes * 8) / Math.max(seconds, 0.5))
     this.frameRate = this.info?.width === undefined ? undefined : open.samples / seconds
     this.trim()
-    this.options.onSegment(endMs)
+    this.options.onSegment(segment)
   }
 
   private trim(): void {
-    const { windowSeconds, maxBytes } = this.options
+    const { windowSeconds } = this.options
+    const maxBytes = this.options.maxBytes()
     let seconds = this.segments.reduce((sum, segment) => sum + segment.seconds, 0)
     let bytes = this.segments.reduce((sum, segment) => sum + segment.bytes, 0)
     while (this.segments.length > 3 && (seconds > windowSeconds || bytes > maxBytes)) {
@@ -146,9 +148,10 @@ export class Rendition {
 export interface RenditionOptions {
   readonly targetSeconds: number
   readonly windowSeconds: number
-  readonly maxBytes: number
-  /** A segment stands; `endMs` is its wall-clock end. */
-  onSegment(endMs: number): void
+  /** How much it may hold now. */
+  maxBytes(): number
+  /** A segment stands. */
+  onSegment(segment: MediaSegment): void
 }
 
 /** 2024-01-01: keeps the numbers short. They count tenths of a second, which is faster than segments come. */

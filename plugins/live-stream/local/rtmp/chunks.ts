@@ -176,22 +176,26 @@ export class ChunkReader {
   }
 }
 
-/** Cuts a message into chunks of the size that we announced. */
+/** Cuts a message into chunks of the size that we announced. Timestamps of three bytes and more are written out (5.3.1.3). */
 export function writeMessage(
   chunkStream: number,
   type: number,
   streamId: number,
   payload: Buffer,
   chunkSize: number,
+  timestamp = 0,
 ): Buffer {
+  const extended = timestamp >= 0xffffff ? Buffer.alloc(4) : NOTHING
+  if (extended.length > 0) extended.writeUInt32BE(timestamp >>> 0)
   const header = Buffer.alloc(12)
   header[0] = chunkStream
+  header.writeUIntBE(extended.length > 0 ? 0xffffff : timestamp, 1, 3)
   header.writeUIntBE(payload.length, 4, 3)
   header[7] = type
   header.writeUInt32LE(streamId, 8)
-  const parts: Buffer[] = [header]
+  const parts: Buffer[] = [header, extended]
   for (let at = 0; at < payload.length || at === 0; at += chunkSize) {
-    if (at > 0) parts.push(Buffer.from([0xc0 | chunkStream]))
+    if (at > 0) parts.push(Buffer.from([0xc0 | chunkStream]), extended)
     parts.push(payload.subarray(at, at + chunkSize))
   }
   return Buffer.concat(parts)

@@ -12,8 +12,8 @@ export interface FlvTag {
 
 /** What a session needs of the server around it. */
 export interface SessionHooks {
-  /** May this key publish? Gives where its media goes, or undefined. */
-  accept(key: string, session: RtmpSession): Promise<((tag: FlvTag) => void) | undefined>
+  /** May this key publish? Gives where its media goes; a sentence for the streamer, or undefined, where it may not. */
+  accept(key: string, session: RtmpSession): Promise<((tag: FlvTag) => void) | string | undefined>
   closed(session: RtmpSession, cause: string): void
 }
 
@@ -80,6 +80,13 @@ export class RtmpSession {
     this.socket.destroySoon()
     setTimeout(() => this.socket.destroy(), FAREWELL_MS).unref()
     this.hooks.closed(this, cause)
+  }
+
+  /** Ends it with a status that encoders show to their streamer. */
+  refuse(cause: string): void {
+    if (this.over) return
+    this.status('error', 'NetStream.Publish.Denied', cause)
+    this.end(cause)
   }
 
   private guard(work: () => void): void {
@@ -216,6 +223,7 @@ export class RtmpSession {
     this.hooks.accept(key, this).then(
       sink => {
         if (this.over) return
+        if (typeof sink === 'string') return this.refuse(sink)
         if (!sink) {
           this.status('error', 'NetStream.Publish.BadName', 'this stream key is not known here')
           return this.end('a stream key that is not known')

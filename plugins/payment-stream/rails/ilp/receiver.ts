@@ -8,6 +8,7 @@ import {
   kinds,
   type NostrEvent,
   parseStreamClose,
+  tagValue,
   uint64,
 } from '../../../../events/index.ts'
 import type { Decision, PolicyContext } from '../../../plugin.ts'
@@ -101,6 +102,12 @@ export function ilpReceiver(
     switch (event.kind) {
       case kinds.StreamOpen:
         return withoutMoney(event, packet, async () => {
+          // A host that is its own payee answers over WebSocket, when it likes: a packet waits for nobody.
+          if (tagValue(event, 'p') !== host.self)
+            throw new Rejected(
+              ilpCodes.application,
+              `restricted: packets open sessions with the relay, name ${host.self} in p`,
+            )
           orRejected(await take.open(event, ctx))
           return (await sessions.get(host.store, event.id))?.accept
         })

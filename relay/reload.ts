@@ -1,0 +1,68 @@
+import type { Logger } from '../plugins/plugin.ts'
+import type { Config, LoadedConfig } from './config/config.ts'
+import { versionOf } from './plugin-files.ts'
+import type { PluginSet } from './plugin-set.ts'
+
+/** How often the plugins' files are looked at. One that changed is read once it rests from one look to the next. */
+const LOOK_MS = 400
+
+/** What can only be chosen at the start. */
+const FIXED: readonly { key: string; of(config: Config): unknown }[] = [
+  { key: 'db', of: config => config.db },
+  { key: 'relay.bind', of: config => config.relay.bind },
+  { key: 'relay.port', of: config => config.relay.port },
+]
+
+/** Reloads when it is told to, and the plugins by themselves when their files change. */
+export function reloading(options: {
+  plugins: PluginSet
+  /** What the relay was started with. */
+  started: LoadedConfig
+  log: Logger
+  onReload(loaded: LoadedConfig): void
+}) {
+  const { plugins, started, log } = options
+  const seen = new Map<string, string>()
+  let running = 0
+
+  async function reload(loaded: () => LoadedConfig): Promise<boolean> {
+    const before = plugins.current().plugins
+    running += 1
+    try {
+      await plugins.reload(loaded)
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error)
+      log.error({ cause }, 'nothing was reloaded, all goes on as it was')
+      return false
+    } finally {
+      running -= 1
+    }
+    const now = plugins.current()
+    const namesOf = (of: typeof before, but: typeof before) =>
+      of.filter(plugin => !but.includes(plugin)).map(({ name }) => name)
+    const fields = { loaded: namesOf(now.plugins, before), closed: namesOf(before, now.plugins) }
+    log.info(fields, 'reloaded')
+    const keys = FIXED.filter(({ of }) => of(now.loaded.config) !== of(started.config))
+    if (keys.length > 0)
+      log.warn({ keys: keys.map(({ key }) => key) }, 'what changed here needs a restart')
+    options.onReload(now.loaded)
+    return true
+  }
+
+  function look(): void {
+    if (running > 0) return
+    const { loaded } = plugins.current()
+    let changed = false
+    for (const [name, { files, version }] of plugins.imported) {
+      if (!loaded.config.plugins.includes(name)) continue
+      const now = versionOf(files)
+      // A file that is being written is left alone until it rests.
+      if (now !== version && seen.get(name) === now) changed = true
+      seen.set(name, now)
+    }
+    if (changed) void reload(() => plugins.current().loaded)
+  }
+  const timer = setInterval(look, LOOK_MS)
+
+  return { reload, close: (): void => clearInterval(timer) }
+}
