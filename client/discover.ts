@@ -1,5 +1,5 @@
 import { type Filter, kinds, parseAddress } from '../events/index.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import { type Stream, streamBook } from './stream-book.ts'
 
 /**
@@ -9,7 +9,7 @@ import { type Stream, streamBook } from './stream-book.ts'
  * Example: `const stop = followStreams(relay, self, streams => console.log(streams.length))`.
  */
 export function followStreams(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   onChange: (streams: Stream[]) => void,
 ): () => void {
@@ -32,11 +32,35 @@ export function followStreams(
 }
 
 /**
+ * The streams that a search finds (NIP-50: title, summary, tags), live first; also such as are long over.
+ * Example: `await findStreams(relay, self, 'jazz')`.
+ */
+export async function findStreams(relay: Relay, self: string, text: string): Promise<Stream[]> {
+  const book = streamBook(self)
+  const filters = [{ kinds: [kinds.LiveStream], search: text, limit: 100 }]
+  for (const event of await relay.query(filters)) book.add(event)
+  return book.list(now())
+}
+
+/** A host's streams that can be watched again, the newest first: `recording` is where. */
+export async function recordings(relay: Relay, self: string, host: string): Promise<Stream[]> {
+  const book = streamBook(self)
+  const filters = [
+    { kinds: [kinds.LiveStream], authors: [host] },
+    { kinds: [kinds.LiveStream], authors: [self], '#p': [host] },
+  ]
+  for (const event of await relay.query(filters)) book.add(event)
+  return book
+    .list(now())
+    .filter(stream => stream.phase === 'ended' && stream.recording && stream.host === host)
+}
+
+/**
  * Follows one stream by its address. `onChange` gets undefined once when the relay does not know it.
  * Gives the function that ends it.
  */
 export function followStream(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   address: string,
   onChange: (stream: Stream | undefined) => void,
@@ -61,7 +85,7 @@ export function followStream(
 
 /** One stream as it stands now; undefined where the relay does not know it. Rejects as `query` does. */
 export async function findStream(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   address: string,
 ): Promise<Stream | undefined> {

@@ -37,11 +37,38 @@ export class SignerMissing extends SluiceError {
   override name = 'SignerMissing'
 }
 
-/** The person refused to sign, or the extension failed. */
+/** The person refused to sign, or who was asked to sign failed. */
 export class SigningRefused extends SluiceError {
   override name = 'SigningRefused'
-  constructor(cause: unknown) {
-    super('The key extension did not sign. Nothing was sent.', { cause })
+  constructor(cause: unknown, message = 'The key extension did not sign. Nothing was sent.') {
+    super(message, { cause })
+  }
+}
+
+/** A remote signer (NIP-46) did not answer: it is off, or nobody touched its question. */
+export class SignerSilent extends SluiceError {
+  override name = 'SignerSilent'
+  constructor() {
+    super('Your remote signer did not answer. Is it running, and does it ask you something?')
+  }
+}
+
+/** A bunker:// address that names no signer, or no relay to reach it. */
+export class BadBunkerAddress extends SluiceError {
+  override name = 'BadBunkerAddress'
+  constructor() {
+    super('This is not a bunker address. It looks like bunker://<64 hex digits>?relay=wss://…')
+  }
+}
+
+/** The relay's HTTP API said no; the message is its reason. `status` is HTTP's. */
+export class ApiRefused extends SluiceError {
+  override name = 'ApiRefused'
+  readonly status: number
+
+  constructor(status: number, reason: string) {
+    super(sentence(reason || 'the relay cannot do this now'))
+    this.status = status
   }
 }
 

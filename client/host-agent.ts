@@ -18,7 +18,7 @@ import {
 import { sentenceOf } from './errors.ts'
 import { credited, type HostAccount, hostAccount, unused } from './host-account.ts'
 import { inOrder, lastReceipted, queryAll, recallAccounts } from './host-recall.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 
 /** What a viewer asks the host to take: `amount` more, as the signed 5612 `money` promises. */
 export interface Claim {
@@ -64,7 +64,7 @@ const asked: readonly number[] = [kinds.StreamOpen, kinds.StreamMoney, kinds.Str
  * agent.close()
  * ```
  */
-export async function hostAgent(relay: RelayClient, options: HostAgentOptions) {
+export async function hostAgent(relay: Relay, options: HostAgentOptions) {
   const { address, price, rails = [], scale = 0, prepaySeconds = 3600 } = options
   const me = await relay.signer.pubkey()
   const { accounts, over } = await recallAccounts(relay, me, address)

@@ -8,10 +8,10 @@ import {
   parseStreamReceipt,
 } from '../events/index.ts'
 import { type HostAccount, hostAccount } from './host-account.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 
 /** Every stored event that matches, however many a relay gives at once; oldest first, of one second by kind. */
-export async function queryAll(relay: RelayClient, filter: Filter): Promise<NostrEvent[]> {
+export async function queryAll(relay: Relay, filter: Filter): Promise<NostrEvent[]> {
   const found = new Map<string, NostrEvent>()
   for (let until: number | undefined; ; ) {
     const page = await relay.query([until === undefined ? filter : { ...filter, until }])
@@ -29,7 +29,7 @@ export const inOrder = (a: NostrEvent, b: NostrEvent): number =>
 
 /** Where the host left its sessions of that stream, from what it signed: `over` are those that it closed. */
 export async function recallAccounts(
-  relay: RelayClient,
+  relay: Relay,
   me: string,
   address: string,
 ): Promise<{ accounts: Map<string, HostAccount>; over: Set<string> }> {
@@ -68,11 +68,7 @@ export async function recallAccounts(
 }
 
 /** What the host's receipt of that session says it received in all: the relay keeps the newest. */
-export async function lastReceipted(
-  relay: RelayClient,
-  me: string,
-  session: string,
-): Promise<bigint> {
+export async function lastReceipted(relay: Relay, me: string, session: string): Promise<bigint> {
   const filter = { kinds: [kinds.StreamReceipt], authors: [me], '#e': [session] }
   const [newest] = await relay.query([filter])
   const said = newest && parseStreamReceipt(newest)

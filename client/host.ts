@@ -12,7 +12,7 @@ import {
   tagValue,
 } from '../events/index.ts'
 import { MediaProblem } from './errors.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 
 /** What a host announces. Times in unix seconds; `d` names the stream among the host's own. */
 export interface Show {
@@ -68,7 +68,7 @@ export function announcementTemplate(show: Show, createdAt: number): EventTempla
  * me.onIngest(address, ({ ingest }) => console.log(ingest.rtmp.server))
  * ```
  */
-export function host(relay: RelayClient, self: string) {
+export function host(relay: Relay, self: string) {
   let lastCreatedAt = 0
   /** Versions of one announcement are told apart by their second. */
   const createdAt = () => {
@@ -132,7 +132,7 @@ export function host(relay: RelayClient, self: string) {
 
 export type Host = ReturnType<typeof host>
 
-async function readHostGrant(relay: RelayClient, self: string, event: NostrEvent) {
+async function readHostGrant(relay: Relay, self: string, event: NostrEvent) {
   const text = await relay.signer.decrypt(self, event.content)
   const content = JSON.parse(text) as HostGrant | HostNotice
   if (!content.ingest) throw new MediaProblem(content.problem)

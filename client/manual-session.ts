@@ -16,7 +16,7 @@ import {
 } from '../events/index.ts'
 import { OpenRejected, RelayTimeout, SluiceError } from './errors.ts'
 import { randomHex } from './random.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import type { Stream } from './stream-book.ts'
 import { streamMoneyTemplate, streamOpenTemplate } from './templates.ts'
 
@@ -45,7 +45,7 @@ export interface SessionAccount {
  * const { paidUntil } = await session.pay(100n)
  * ```
  */
-export function manualSession(relay: RelayClient, self: string, open: StreamOpen) {
+export function manualSession(relay: Relay, self: string, open: StreamOpen) {
   const { id, viewer, payee, streamId, address = '' } = open
   const about = (kind: number, from = payee): Filter => ({
     kinds: [kind],
@@ -123,7 +123,7 @@ export type ManualSession = ReturnType<typeof manualSession>
 
 /** Opens a session for a paid stream and waits for the payee's answer. Rejects with `OpenRejected` or `RelayRefused`. */
 export async function openManually(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   stream: Stream,
   options: { maxTotal?: bigint } = {},
@@ -150,7 +150,7 @@ export async function openManually(
 
 /** Takes up the session with that id (of its 5610), which this key opened before. */
 export async function resumeManually(
-  relay: RelayClient,
+  relay: Relay,
   self: string,
   id: string,
 ): Promise<ManualSession> {
@@ -163,7 +163,7 @@ export async function resumeManually(
 
 /** The first event that matches, stored or to come. Rejects with `RelayTimeout` after `waitMs`. */
 function firstOf(
-  relay: RelayClient,
+  relay: Relay,
   filter: Filter,
   waitMs = ANSWER_MS,
   fits: (event: NostrEvent) => boolean = () => true,

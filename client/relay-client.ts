@@ -1,13 +1,12 @@
-import { verifyEvent } from 'nostr-tools/pure'
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import { authTemplate, challengeBox } from './auth.ts'
 import { RelayGone, RelayRefused, RelayTimeout, SignerMissing } from './errors.ts'
 import { Outbox } from './outbox.ts'
+import type { Relay, RelayStatus } from './relay.ts'
 import type { Signer } from './signer.ts'
 import { type Connect, connectGlobal, type Socket } from './socket.ts'
 import { Subscription, type SubscriptionHandlers } from './subscription.ts'
-
-export type RelayStatus = 'connecting' | 'open' | 'closed'
+import { isVerified } from './verified.ts'
 
 export interface RelayClientOptions {
   /** Signs AUTH and the events of `send`. Reading public events needs none. */
@@ -31,7 +30,7 @@ const MAX_BACKOFF_MS = 15_000
  *
  * Example: `const relay = new RelayClient('ws://localhost:7777'); await relay.publish(event); relay.close()`.
  */
-export class RelayClient {
+export class RelayClient implements Relay {
   readonly url: string
   readonly #options: RelayClientOptions
   readonly #subscriptions = new Map<string, Subscription>()
@@ -60,6 +59,11 @@ export class RelayClient {
 
   get status(): RelayStatus {
     return this.#status
+  }
+
+  /** True while the last tries to reach it have failed. */
+  get failing(): boolean {
+    return this.#attempt > 0
   }
 
   get signer(): Signer {
@@ -210,9 +214,7 @@ export class RelayClient {
   }
 
   #received(id: string, event: NostrEvent): void {
-    // verifyEvent marks the object it checked, so it gets a copy of its own type.
-    if (this.#options.trusted || verifyEvent({ ...event, tags: event.tags.map(tag => [...tag]) }))
-      this.#subscriptions.get(id)?.event(event)
+    if (this.#options.trusted || isVerified(event)) this.#subscriptions.get(id)?.event(event)
   }
 
   #answered(id: string, ok: boolean, note: string): void {

@@ -12,10 +12,20 @@ import {
   type ViewerGrant,
 } from '../events/index.ts'
 import { OpenRejected, RelayRefused, RelayTimeout, SignerMissing, sentenceOf } from './errors.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import type { PaySchedule } from './schedule.ts'
-import { streamMoneyTemplate } from './templates.ts'
+import { qualityRequestTemplate, streamMoneyTemplate } from './templates.ts'
 import { type Voucher, vouchers } from './vouchers.ts'
+
+/** One payment that the payee has signed for (5613). Times in unix seconds. */
+export interface Receipt {
+  readonly id: string
+  readonly at: number
+  readonly received: bigint
+  readonly paidUntil: number
+}
+
+const RECEIPTS_KEPT = 50
 
 /** Where a payment session stands, as its viewer sees it. */
 export interface SessionState {
@@ -28,6 +38,8 @@ export interface SessionState {
   readonly totalReceived: bigint
   /** Watching is paid for up to here, unix seconds of the relay's clock. */
   readonly paidUntil?: number
+  /** What the payee has signed for in this visit, the newest first. */
+  readonly receipts: readonly Receipt[]
   /** The newest access grant; `playbackUrl` changes with each renewal. */
   readonly grant?: ViewerGrant
   /** A sentence for the person. */
@@ -35,7 +47,7 @@ export interface SessionState {
 }
 
 export interface SessionOptions {
-  readonly relay: RelayClient
+  readonly relay: Relay
   /** The relay's pubkey: only its grants count. */
   readonly self: string
   /** Who is paid, and whose answers and receipts count: the relay, or the stream's host. */
@@ -65,7 +77,7 @@ export class Session {
   readonly id: string
   readonly #options: SessionOptions
   readonly #book: ReturnType<typeof vouchers>
-  #state: SessionState = { phase: 'opening', totalReceived: 0n }
+  #state: SessionState = { phase: 'opening', totalReceived: 0n, receipts: [] }
   #schedule: PaySchedule
   /** A payment that the relay has not answered yet. */
   #unanswered: { event: NostrEvent; voucher: Voucher } | undefined
@@ -140,6 +152,16 @@ export class Session {
   pause(): void {
     clearInterval(this.#timer)
     if (this.#state.phase === 'paying') this.#become({ phase: 'open' })
+  }
+
+  /**
+   * Asks for another quality (5651), for as long as the session lasts; the answer is a new grant. Rejects with
+   * `RelayRefused` where it is not sold, or not paid for.
+   */
+  async requestQuality(quality: string): Promise<void> {
+    const { relay, self, address } = this.#options
+    const options = { session: this.id, payee: self, address, quality, createdAt: now() }
+    await relay.send(qualityRequestTemplate(options))
   }
 
   /** Ends the session; what is paid and not yet due goes back to the balance. Rejects as `publish` does. */
@@ -257,10 +279,12 @@ export class Session {
   #receipt(event: NostrEvent): void {
     const receipt = parseStreamReceipt(event)
     if (!receipt.ok) return
-    const { totalReceived, paidUntil } = receipt.value
+    const { totalReceived, paidUntil, received } = receipt.value
     const aheadMs = (paidUntil - (this.#stored ? now() : event.created_at)) * 1000
-    if (this.#book.receipt(receipt.value, aheadMs, performance.now()))
-      this.#become({ totalReceived, paidUntil })
+    if (!this.#book.receipt(receipt.value, aheadMs, performance.now())) return
+    const newest = { id: event.id, at: event.created_at, received, paidUntil }
+    const receipts = [newest, ...this.#state.receipts].slice(0, RECEIPTS_KEPT)
+    this.#become({ totalReceived, paidUntil, receipts })
   }
 
   /** The payee's account: what it keeps. */

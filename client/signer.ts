@@ -5,7 +5,7 @@ import type { EventTemplate, NostrEvent } from '../events/index.ts'
  * `SigningRefused`; `encrypt` and `decrypt` are NIP-44 and throw `SignerMissing` where the key's home has none.
  */
 export interface Signer {
-  readonly type: 'local' | 'nip07'
+  readonly type: 'local' | 'nip07' | 'nip46'
   pubkey(): Promise<string>
   sign(template: EventTemplate): Promise<NostrEvent>
   encrypt(to: string, text: string): Promise<string>

@@ -1,5 +1,6 @@
 import type { Filter, NostrEvent } from '../events/index.ts'
 import type { RelayRefused } from './errors.ts'
+import { seenIds } from './seen.ts'
 
 export interface SubscriptionHandlers {
   /** Each event once, however often the connection is lost. */
@@ -12,7 +13,6 @@ export interface SubscriptionHandlers {
 
 /** Senders' clocks differ: what is asked again after a lost connection begins this much earlier. */
 const OVERLAP_SECONDS = 60
-const REMEMBERED = 5_000
 
 /** One REQ that outlives its connections: it knows what was seen, and what to ask for after a reconnect. */
 export class Subscription {
@@ -21,7 +21,7 @@ export class Subscription {
   authTried = false
   readonly #filters: readonly Filter[]
   readonly #handlers: SubscriptionHandlers
-  readonly #seen = new Set<string>()
+  readonly #seen = seenIds()
   #newest = 0
   #eose = false
 
@@ -45,11 +45,7 @@ export class Subscription {
   }
 
   event(event: NostrEvent): void {
-    if (this.#seen.has(event.id)) return
-    this.#seen.add(event.id)
-    // A Set keeps its order: its first value is the oldest.
-    const [oldest] = this.#seen.size > REMEMBERED ? this.#seen : []
-    if (oldest) this.#seen.delete(oldest)
+    if (!this.#seen.isNew(event.id)) return
     this.#newest = Math.max(this.#newest, event.created_at)
     this.#handlers.onEvent(event)
   }

@@ -59,6 +59,26 @@ export const streamMoneyTemplate = (
   content: '',
 })
 
+/** The 5651 that asks for another quality (480p, 720p, 1080p, 4k or source) in a session. */
+export const qualityRequestTemplate = (request: {
+  session: string
+  payee: string
+  address: string
+  quality: string
+  createdAt: number
+}): EventTemplate => ({
+  kind: kinds.QualityRequest,
+  created_at: request.createdAt,
+  tags: [
+    ['e', request.session, '', 'open'],
+    ['p', request.payee],
+    ['a', request.address],
+    ['quality', request.quality],
+    ['expiration', String(request.createdAt + 600)],
+  ],
+  content: '',
+})
+
 const sessionTags = ({ session, streamId, payee, address }: InSession): string[][] => [
   ['e', session, '', 'open'],
   ['stream_id', streamId],

@@ -1,11 +1,12 @@
 import { isPaid, kinds, type NostrEvent, parseStreamOpen } from '../events/index.ts'
 import { SluiceError } from './errors.ts'
 import { randomHex } from './random.ts'
-import type { RelayClient } from './relay-client.ts'
+import type { Relay } from './relay.ts'
 import { defaultSchedule, type PaySchedule } from './schedule.ts'
 import { Session, type SessionState } from './session.ts'
 import type { Stream } from './stream-book.ts'
 import { streamOpenTemplate } from './templates.ts'
+import { type Tip, tip } from './tip.ts'
 
 export interface WatchOptions extends Partial<PaySchedule> {
   readonly onChange: (state: SessionState) => void
@@ -25,7 +26,7 @@ const RESUME_SECONDS = 6 * 3600
  * await session.close()
  * ```
  */
-export function viewer(relay: RelayClient, self: string) {
+export function viewer(relay: Relay, self: string) {
   return {
     /**
      * Opens a session, or takes up the one that an earlier visit left open. Nothing is paid until `pay()`.
@@ -46,17 +47,16 @@ export function viewer(relay: RelayClient, self: string) {
       const resumed = left && (await begin(left, true).catch(() => undefined))
       return resumed ?? begin(await newOpen(relay, payee, stream, schedule.budget), false)
     },
+
+    /** Gives the host something, once; `asset` where the stream has no price of its own. See `tip`. */
+    tip: (stream: Stream, amount: bigint, asset = 'CREDIT'): Promise<Tip> =>
+      tip(relay, self, stream, amount, stream.price?.asset ?? asset),
   }
 }
 
 export type Viewer = ReturnType<typeof viewer>
 
-function newOpen(
-  relay: RelayClient,
-  payee: string,
-  stream: Stream,
-  budget: bigint,
-): Promise<NostrEvent> {
+function newOpen(relay: Relay, payee: string, stream: Stream, budget: bigint): Promise<NostrEvent> {
   const { price } = stream
   if (!price) throw new SluiceError('This stream is free: there is nothing to pay.')
   return relay.signer.sign(
@@ -75,7 +75,7 @@ function newOpen(
 
 /** The newest 5610 of ours for this stream at this price and budget that nobody has closed. */
 async function leftOpen(
-  relay: RelayClient,
+  relay: Relay,
   payee: string,
   stream: Stream,
   budget: bigint,

@@ -30,6 +30,8 @@ export interface Announcement {
   readonly price?: Price
   readonly freePreviewSeconds: number
   readonly chat: 'open' | 'grant'
+  /** The chat message that the host pins. */
+  readonly pinned?: string
   /** The host, where its own agent is paid; absent where the relay is. */
   readonly payee?: string
 }
@@ -115,6 +117,7 @@ export function parseAnnouncement(event: NostrEvent): Parsed<Announcement> {
     price: price?.value,
     freePreviewSeconds: Number(preview ?? 0),
     chat: chat ?? 'open',
+    pinned: tagValue(event, 'pinned'),
     payee,
   })
 }

@@ -24,6 +24,7 @@ export const kinds = {
   MemberList: 13534,
   IlpPeerInfo: 10032,
   Auth: 22242,
+  RemoteSigning: 24133,
   HttpAuth: 27235,
   JoinRequest: 28934,
   Invite: 28935,

@@ -31,6 +31,8 @@ export const httpServer = (
 export function createHttp(options: {
   /** The folder of the built pages. */
   webDir: string
+  /** The public http(s) origin. */
+  origin(): string
   info(): object
   ready(): boolean
   metrics(): Promise<string>
@@ -78,7 +80,7 @@ export function createHttp(options: {
       'Content-Type': 'application/nostr+json',
     })
   })
-  const page = pages(options.webDir)
+  const page = pages(options.webDir, options.origin)
   app.get('*', c => page(new URL(c.req.url).pathname, c.req.header('accept-encoding') ?? ''))
 
   app.notFound(c => c.json({ error: 'there is nothing here' }, 404))

@@ -1,22 +1,25 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { type BrotliOptions, brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
-/** Everything a page may load: nothing inline, nothing from elsewhere but images. */
-const CSP = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "font-src 'self'",
-  "img-src 'self' https: data:",
-  "media-src 'self' blob:",
-  "connect-src 'self' ws: wss:",
-  "worker-src 'self' blob:",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
+/** Everything a page may load: nothing inline, nothing from elsewhere but images. Only embeds stand in other pages. */
+const cspFor = (framedBy: "'none'" | '*'): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "font-src 'self'",
+    "img-src 'self' https: data:",
+    "media-src 'self' blob:",
+    "connect-src 'self' ws: wss:",
+    "worker-src 'self' blob:",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    `frame-ancestors ${framedBy}`,
+  ].join('; ')
+const CSP = cspFor("'none'")
+const EMBED_CSP = cspFor('*')
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -39,10 +42,10 @@ type Encoding = 'br' | 'gzip' | 'identity'
  * compressed once for each encoding; a new build is noticed by its time.
  *
  * @example
- * const page = pages('dist/web')
+ * const page = pages('dist/web', () => 'https://relay.example')
  * page('/watch/naddr1...', 'gzip, br') // the answer with index.html
  */
-export function pages(webDir: string) {
+export function pages(webDir: string, origin: () => string) {
   const kept = new Map<string, { modified: number; body: Buffer }>()
 
   function bodyOf(file: string, encoding: Encoding): Buffer {
@@ -50,11 +53,17 @@ export function pages(webDir: string) {
     const key = `${encoding} ${file}`
     const known = kept.get(key)
     if (known?.modified === modified) return known.body
-    const bytes = readFileSync(file)
-    const body =
-      encoding === 'br' ? brotliCompressSync(bytes) : encoding === 'gzip' ? gzipSync(bytes) : bytes
+    const body = encoded(readFileSync(file), encoding)
     kept.set(key, { modified, body })
     return body
+  }
+
+  /** A stream's page says where its oEmbed answer is (oembed.com, discovery). */
+  function streamPage(file: string, pathname: string, encoding: Encoding): Buffer {
+    const url = encodeURIComponent(origin() + pathname)
+    const link = `<link rel="alternate" type="application/json+oembed" href="${origin()}/oembed?format=json&amp;url=${url}">`
+    const html = readFileSync(file, 'utf8').replace('</head>', `${link}</head>`)
+    return encoded(Buffer.from(html), encoding, QUICK)
   }
 
   return (pathname: string, accepted: string): Response => {
@@ -66,18 +75,29 @@ export function pages(webDir: string) {
     }
     const ending = extname(file)
     const encoding = COMPRESSED.has(ending) ? bestOf(accepted) : 'identity'
-    return new Response(new Uint8Array(bodyOf(file, encoding)), {
+    const body = /^\/watch\/naddr1[0-9a-z]+\/?$/.test(pathname)
+      ? streamPage(file, pathname, encoding)
+      : bodyOf(file, encoding)
+    return new Response(new Uint8Array(body), {
       headers: {
         'Content-Type': TYPES[ending] ?? 'application/octet-stream',
         'Cache-Control': pathname.startsWith('/assets/')
           ? 'public, max-age=31536000, immutable'
           : 'no-cache',
-        'Content-Security-Policy': CSP,
+        'Content-Security-Policy': pathname.startsWith('/embed/') ? EMBED_CSP : CSP,
         Vary: 'Accept-Encoding',
         ...(encoding === 'identity' ? {} : { 'Content-Encoding': encoding }),
       },
     })
   }
+}
+
+/** For what is compressed on each request: the smallest form would take its time. */
+const QUICK = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }
+
+function encoded(bytes: Buffer, encoding: Encoding, brotli: BrotliOptions = {}): Buffer {
+  if (encoding === 'br') return brotliCompressSync(bytes, brotli)
+  return encoding === 'gzip' ? gzipSync(bytes) : bytes
 }
 
 function bestOf(accepted: string): Encoding {

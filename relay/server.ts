@@ -119,6 +119,7 @@ export async function startRelay(options: {
     appOf: ({ config }, loadedPlugins, info) =>
       createHttp({
         webDir: packageFile('dist/web'),
+        origin: () => known().http,
         info: () => relayInfo(config, signer.self, version, info()),
         ready: () => ready,
         metrics: () => {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { kinds, markedEvent, type NostrEvent, tagValue } from '../../events/index.ts'
 import { definePlugin, type Policy, reject } from '../plugin.ts'
+import { hostTicketApi } from './host-ticket.ts'
 import { hasFreshGrant, issuer } from './issue.ts'
+import { qualityHandler } from './quality.ts'
 
 const options = z.object({
   /** How long one grant opens playback; it is renewed at half of that while the session is paid up. */
@@ -24,6 +26,7 @@ export default definePlugin({
     }
     return {
       policies: [grantsAreOurs],
+      handles: { [kinds.QualityRequest]: qualityHandler(host) },
       onStored: {
         // A free preview opens with the accept, before any payment.
         [kinds.StreamAccept]: async event => {
@@ -39,7 +42,8 @@ export default definePlugin({
           run: issueFor,
         },
       },
-      jobs: { renew: job => issue(job.key) },
+      jobs: { renew: job => issue(job.key), quality: job => issue(job.key, true) },
+      routes: hostTicketApi(host, grantSeconds),
     }
   },
 })

@@ -29,9 +29,12 @@ export async function hasFreshGrant(
   return last !== undefined && isFresh(last, now)
 }
 
-/** Makes the function that brings a session's grant up to date; twice is the same as once. */
+/**
+ * Makes the function that brings a session's grant up to date; twice is the same as once, unless `anew` asks for another
+ * one before its time.
+ */
 export function issuer(host: Host, grantSeconds: number) {
-  return (sessionId: string): Promise<void> =>
+  return (sessionId: string, anew = false): Promise<void> =>
     host.store.transaction(async tx => {
       const nowMs = host.clock.now()
       const now = Math.floor(nowMs / 1000)
@@ -40,7 +43,7 @@ export function issuer(host: Host, grantSeconds: number) {
       if (!access || !stream || !access.serves(stream, nowMs, nowMs).ok) return
 
       const last = await grants.get(tx, sessionId)
-      if (last && isFresh(last, now)) return
+      if (!anew && last && isFresh(last, now)) return
       const expiresAt = Math.min(now + grantSeconds, access.endsAt ?? Number.POSITIVE_INFINITY)
       const times = { issuedAt: now, expiresAt }
       const event = viewerGrant(host, sessionId, access, stream, times)

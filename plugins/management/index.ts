@@ -4,6 +4,7 @@ import { httpAuth } from '../http-auth.ts'
 import { definePlugin, type Host } from '../plugin.ts'
 import { openLists } from './lists.ts'
 import { clearer, methods, relayTexts } from './methods.ts'
+import { overviewApi } from './overview.ts'
 import { managementPolicy } from './policy.ts'
 
 const options = z.object({
@@ -61,7 +62,10 @@ export default definePlugin({
     return {
       policies: [managementPolicy(lists, host.self)],
       jobs: { clear: clearer(host) },
-      routes: app => app.post('/', manage),
+      routes(app) {
+        app.post('/', manage)
+        overviewApi(host, admins)(app)
+      },
       info: () => ({ supported_nips: [86, 98], ...texts }),
     }
   },

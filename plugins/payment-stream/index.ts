@@ -25,6 +25,7 @@ import { closer, forgetter } from './close.ts'
 import type { Desk } from './desk.ts'
 import { direct } from './direct/index.ts'
 import { directSessions } from './direct/session.ts'
+import { earningsApi } from './earnings.ts'
 import { verifyLedger } from './ledger.ts'
 import { opener, refusedOpen } from './open.ts'
 import { type PaymentOptions, paymentOptions } from './options.ts'
@@ -76,6 +77,7 @@ export default definePlugin({
       jobs: { watch: watch.watch, forget: forgetter(desk), review: hosts.review },
       routes(app) {
         credit(app)
+        earningsApi(desk)(app)
         ilp.routes(app)
       },
       sockets: ilp.sockets,

@@ -13,6 +13,7 @@ import {
 import { definePlugin, type Host } from '../plugin.ts'
 import { audience } from './audience.ts'
 import { gate, type Refusal } from './gate.ts'
+import { oembedApi } from './oembed.ts'
 import { isMediaPath, isPublicId } from './path.ts'
 import { sendFile } from './range.ts'
 import { recordingGate } from './recordings.ts'
@@ -59,6 +60,7 @@ export default definePlugin({
 
     return {
       routes(app) {
+        oembedApi(host)(app)
         recordingsApi(host, app)
         app.options('/p/*', c => c.body(null, 204, { ...cors, 'Access-Control-Max-Age': '86400' }))
         app.get('/p/:ticket/:path{.+}', async c => {

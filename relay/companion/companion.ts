@@ -124,6 +124,7 @@ export async function startCompanion(options: {
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
   const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
   const app = createHttp({
+    origin: () => urls().http,
     webDir: packageFile('dist/web'),
     info: () => relayInfo(config, signer.self, version, together.info()),
     ready: () => link?.open ?? false,

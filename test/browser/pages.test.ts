@@ -1,22 +1,26 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { announcementTemplate, type Show } from '../../client/host.ts'
 import { kinds } from '../../events/index.ts'
 import liveChat from '../../plugins/live-chat/index.ts'
-import { watchPath } from '../../web/app/format.ts'
-import { connect, person, startRelay, type TestRelay } from '../harness.ts'
+import { embedPath, naddrOf, watchPath } from '../../web/app/format.ts'
+import { signingServer } from '../client/signing-server.ts'
+import { connect, type Person, person, startRelay, type TestRelay } from '../harness.ts'
 import { launchChromium } from './chromium.ts'
+import { look, openPage, story } from './look.ts'
 
 /** The pages against the real relay, without media: what is said in events, shown and kept apart from markup. */
 const test = suite<{ relay: TestRelay; dir: string }>('pages in a browser')
 const host = person()
-const artifacts = new URL('../../artifacts/', import.meta.url).pathname
 const now = (): number => Math.floor(Date.now() / 1000)
+const hex = ({ secret }: Person): string => Buffer.from(secret).toString('hex')
 const MARKUP = '<img src=x onerror=document.title=1><b>bold</b>'
+const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
 
 const browser = await launchChromium()
 /** Without a browser each is skipped, and counted as that. */
@@ -25,7 +29,6 @@ const scenario = browser ? test : test.skip
 test.before(async context => {
   context.dir = await mkdtemp(join(tmpdir(), 'sluice-pages-'))
   context.relay = await startRelay({ plugins: [liveChat], dir: context.dir })
-  await mkdir(artifacts, { recursive: true })
 })
 test.after(async ({ relay, dir }) => {
   await browser?.close()
@@ -33,53 +36,94 @@ test.after(async ({ relay, dir }) => {
   await rm(dir, { recursive: true, force: true })
 })
 
-async function announce(url: string, show: Partial<Show>): Promise<string> {
+async function publish(url: string, ...events: ReturnType<Person['sign']>[]): Promise<void> {
   const client = await connect(url)
+  for (const event of events) assert.equal(await client.publish(event), [true, ''])
+  client.close()
+}
+
+async function announce(
+  url: string,
+  show: Partial<Show>,
+  by = host,
+  more: string[][] = [],
+): Promise<string> {
   const full: Show = { d: 'show', status: 'planned', title: 'Show', ...show }
   const { tags, ...template } = announcementTemplate(full, now())
-  const event = host.sign({ ...template, tags: tags.map(tag => [...tag]) })
-  assert.equal(await client.publish(event), [true, ''])
-  client.close()
-  return `${kinds.LiveStream}:${host.pubkey}:${full.d}`
+  await publish(url, by.sign({ ...template, tags: [...tags.map(tag => [...tag]), ...more] }))
+  return `${kinds.LiveStream}:${by.pubkey}:${full.d}`
 }
-
-/** A page that fails the test when anything on it breaks the CSP or throws. */
-async function open(url: string, phone = false) {
-  const problems: string[] = []
-  const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }
-  if (!browser) throw new Error('there is no browser')
-  const page = await browser.newPage({ viewport, colorScheme: phone ? 'dark' : 'light' })
-  page.on('pageerror', error => problems.push(error.message))
-  page.on('console', message => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  await page.goto(url)
-  return { page, problems }
-}
-
-const shot = (page: Page, name: string) =>
-  page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true })
 
 scenario('the home page lists what is announced, with its markup as text', async ({ relay }) => {
-  const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
-  await announce(relay.url, { d: 'markup', title: MARKUP, summary: MARKUP, price })
-  const { page, problems } = await open(relay.http)
-  await page.waitForSelector('.card h3')
-  assert.is(await page.textContent('.card h3'), MARKUP)
-  assert.is(await page.locator('.card b').count(), 0)
-  assert.match((await page.textContent('.price')) ?? '', '10 credits a second')
-  await shot(page, 'discover-desktop')
-  await page.setViewportSize({ width: 390, height: 844 })
-  await shot(page, 'discover-phone')
-  assert.equal(problems, [])
-  await page.close()
+  const [me, friend] = [person(), person()]
+  const soon = { starts: now() + 3600 }
+  await announce(relay.url, {
+    d: 'm',
+    title: MARKUP,
+    summary: MARKUP,
+    price,
+    ...soon,
+    hashtags: ['talk'],
+  })
+  await announce(
+    relay.url,
+    { d: 'late', title: 'Jazz at night', starts: now() + 7200, hashtags: ['Music', 'jazz'] },
+    friend,
+  )
+  const recording = ['recording', 'https://elsewhere.example/jazz.m3u8']
+  await announce(
+    relay.url,
+    { d: 'old', title: 'Jazz of before', status: 'ended', hashtags: ['music'] },
+    friend,
+    [recording],
+  )
+  await publish(
+    relay.url,
+    me.sign({ kind: kinds.Follows, tags: [['p', friend.pubkey]] }),
+    friend.sign({ kind: kinds.Profile, content: JSON.stringify({ name: 'Miles' }) }),
+  )
+  const { page, problems, close } = await openPage(browser, relay.http, { secret: hex(me) })
+  await story(page, 'discover', async () => {
+    // 1. The one whom I follow comes first, though the other begins sooner.
+    await page.getByText('Following').first().waitFor()
+    const upcoming = page.getByRole('region', { name: 'Coming up' }).locator('h3')
+    assert.equal(await upcoming.allTextContents(), ['Jazz at night', MARKUP])
+    assert.is(await page.locator('.card b').count(), 0)
+    assert.match((await page.textContent('.price')) ?? '', 'Free')
+    await page.getByText('Miles').first().waitFor()
+    await page.getByRole('region', { name: 'Watch again' }).getByText('Jazz of before').waitFor()
+    await look(page, 'discover-desktop', true)
+
+    // 2. Categories and search.
+    await page.getByRole('button', { name: 'talk', exact: true }).click()
+    assert.equal(await page.locator('.card h3').allTextContents(), [MARKUP])
+    await page.getByRole('button', { name: 'All', exact: true }).click()
+    await page.getByLabel('Search streams').fill('jazz')
+    assert.equal(await page.locator('.card h3').allTextContents(), [
+      'Jazz at night',
+      'Jazz of before',
+    ])
+    await page.getByLabel('Search streams').fill('nothing like it')
+    await page.getByText('Nothing found').waitFor()
+    await page.getByLabel('Search streams').fill('')
+    await page.setViewportSize({ width: 390, height: 844 })
+    await look(page, 'discover-phone', true)
+
+    // 3. A recording that lies elsewhere is a link.
+    await page.getByText('Jazz of before').click()
+    await page.getByRole('link', { name: 'Watch the recording' }).waitFor()
+    assert.equal(problems, [])
+  })
+  await close()
 })
 
 scenario(
   'a first visitor chats with a key of this browser, which stays there after a reload',
   async ({ relay }) => {
     const address = await announce(relay.url, { d: 'chat', title: 'Chat' })
-    const { page, problems } = await open(relay.http + watchPath(address), true)
+    const { page, problems, close } = await openPage(browser, relay.http + watchPath(address), {
+      width: 'phone',
+    })
     await page.getByText('No messages yet').waitFor()
     await page.getByLabel('Your message').fill(MARKUP)
     await page.getByRole('button', { name: 'Send' }).click()
@@ -92,23 +136,75 @@ scenario(
     await page.getByRole('button', { name: author ?? '' }).click()
     assert.match(await page.getByLabel('Public key').inputValue(), /^npub1/)
     assert.is(await page.getByLabel('Secret key', { exact: true }).getAttribute('type'), 'password')
+    await look(page, 'key-phone')
     await page.getByRole('button', { name: 'Close' }).click()
     assert.not(await page.getByLabel('Public key').isVisible())
     assert.equal(problems, [])
-    await page.close()
+    await close()
   },
 )
 
+scenario('a host pins, deletes and mutes; viewers answer and report', async ({ relay }) => {
+  const address = await announce(relay.url, { d: 'moderated', title: 'Moderated' })
+  const path = relay.http + watchPath(address)
+  const [guest, troll] = [person(), person()]
+  const say = (who: Person, content: string) =>
+    publish(relay.url, who.sign({ kind: kinds.LiveChat, tags: [['a', address]], content }))
+  await say(troll, 'buy my coins')
+  const theirs = await openPage(browser, path, { secret: hex(guest) })
+  const mine = await openPage(browser, path, { secret: hex(host) })
+  const menu = async (page: typeof mine.page, text: string, item: string) => {
+    const message = page.locator('.messages li', {
+      has: page.locator('.said', { hasText: text }),
+    })
+    await message.hover()
+    await message.getByLabel('What to do with this message').click()
+    await message.getByRole('button', { name: item, exact: true }).click()
+  }
+  await story(mine.page, 'moderation', async () => {
+    // 1. A viewer reports, and answers.
+    await theirs.page.getByText('buy my coins').waitFor()
+    await menu(theirs.page, 'buy my coins', 'Report')
+    await theirs.page.getByLabel('What is wrong with it?').selectOption('spam')
+    await theirs.page.getByRole('button', { name: 'Report', exact: true }).last().click()
+    await theirs.page.getByText('Thank you.').waitFor()
+    await theirs.page.getByRole('button', { name: 'Close' }).click()
+    await menu(theirs.page, 'buy my coins', 'Reply')
+    await theirs.page.getByLabel('Your message').fill('please do not')
+    await theirs.page.getByRole('button', { name: 'Send' }).click()
+    await mine.page.locator('.quote', { hasText: 'buy my coins' }).waitFor()
+
+    // 2. The host pins one message, takes one out, and mutes its author.
+    await menu(mine.page, 'please do not', 'Pin')
+    await theirs.page.locator('.pinned', { hasText: 'please do not' }).waitFor()
+    await menu(mine.page, 'buy my coins', 'Delete')
+    await theirs.page.locator('.said', { hasText: 'buy my coins' }).waitFor({ state: 'detached' })
+    await say(troll, 'buy them now')
+    await menu(mine.page, 'buy them now', 'Mute the author')
+    await theirs.page.getByText('buy them now').waitFor({ state: 'detached' })
+    const client = await connect(relay.url)
+    const again = troll.sign({ kind: kinds.LiveChat, tags: [['a', address]], content: 'hey' })
+    assert.equal(await client.publish(again), [
+      false,
+      'blocked: the host of this stream has muted you',
+    ])
+    client.close()
+    await look(mine.page, 'moderation-desktop')
+
+    // 3. What one has said oneself can be taken back.
+    await menu(theirs.page, 'please do not', 'Delete')
+    await mine.page.getByText('No messages yet').waitFor()
+    assert.equal([...mine.problems, ...theirs.problems], [])
+  })
+  await mine.close()
+  await theirs.close()
+})
+
 scenario('a chat goes on through a restart of the relay, without a gap', async context => {
   const address = await announce(context.relay.url, { d: 'seam', title: 'Seam' })
-  const { page } = await open(context.relay.http + watchPath(address))
-  const say = async (text: string) => {
-    const client = await connect(context.relay.url)
-    const tags = [['a', address]]
-    const event = host.sign({ kind: kinds.LiveChat, tags, content: text })
-    assert.equal(await client.publish(event), [true, ''])
-    client.close()
-  }
+  const { page, close } = await openPage(browser, context.relay.http + watchPath(address))
+  const say = (content: string) =>
+    publish(context.relay.url, host.sign({ kind: kinds.LiveChat, tags: [['a', address]], content }))
   await say('before')
   await page.getByText('before').waitFor()
   const { port } = new URL(context.relay.url)
@@ -121,7 +217,7 @@ scenario('a chat goes on through a restart of the relay, without a gap', async c
   await page.getByText('after').waitFor()
   const said = await page.locator('.said').allTextContents()
   assert.equal(said, ['before', 'meanwhile', 'after'])
-  await page.close()
+  await close()
 })
 
 scenario(
@@ -129,7 +225,7 @@ scenario(
   async ({ relay }) => {
     const address = await announce(relay.url, { d: 'nip07', title: 'NIP-07' })
     const me = person()
-    const { page, problems } = await open('about:blank')
+    const { page, problems, close } = await openPage(browser, 'about:blank')
     let willing = false
     await page.exposeFunction('askPubkey', () => me.pubkey)
     await page.exposeFunction('askSignature', (template: { kind: number }) => {
@@ -150,19 +246,87 @@ scenario(
     await page.waitForSelector('.said')
     assert.is(await page.evaluate(() => localStorage.getItem('sluice.key')), null)
     assert.equal(problems, [])
-    await page.close()
+    await close()
+  },
+)
+
+scenario(
+  'a remote signer (NIP-46) is paired once, and signs after a reload too',
+  async ({ relay }) => {
+    const address = await announce(relay.url, { d: 'nip46', title: 'NIP-46' })
+    const phone = await signingServer(relay.url)
+    const { page, problems, close } = await openPage(browser, relay.http + watchPath(address))
+    await page.getByText('No messages yet').waitFor()
+    await page.getByRole('button', { name: 'Your key' }).click()
+    await page.getByText('Use a remote signer').click()
+    await page.getByLabel('Bunker address').fill('bunker://nonsense')
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByText('This is not a bunker address.').waitFor()
+    await page.getByLabel('Bunker address').fill(phone.bunker)
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByText('You sign with a remote signer.').waitFor()
+    await page.reload()
+    await page.getByLabel('Your message').fill('from my phone')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('from my phone').waitFor()
+    const client = await connect(relay.url)
+    const [said] = await client.req('said', { kinds: [kinds.LiveChat], '#a': [address] })
+    assert.is(said?.pubkey, phone.me.pubkey)
+    assert.is(await page.evaluate(() => localStorage.getItem('sluice.key')), null)
+    assert.equal(problems, [])
+    client.close()
+    phone.close()
+    await close()
+  },
+)
+
+scenario(
+  'another site shows a stream with one script, and cannot reach into it',
+  async ({ relay }) => {
+    const address = await announce(relay.url, { d: 'embedded', title: MARKUP })
+    const site = createServer((_, response) => {
+      response.setHeader('Content-Type', 'text/html')
+      response.end(
+        `<script src="${relay.http}/sluice-player.js" async></script><sluice-player stream="${naddrOf(address)}"></sluice-player>`,
+      )
+    })
+    await new Promise<void>(done => site.listen(0, '127.0.0.1', done))
+    const url = `http://localhost:${(site.address() as AddressInfo).port}/`
+    const { page, problems, close } = await openPage(browser, url)
+    const frame = page.frameLocator('sluice-player iframe')
+    await frame.getByText('This stream has not begun').waitFor()
+    assert.is(await frame.locator('.embed-title a').textContent(), MARKUP)
+    assert.is(await frame.getByRole('button').count(), 0)
+    await page.goto(relay.http + embedPath(address))
+    await page.getByText('This stream has not begun').waitFor()
+    await look(page, 'embed')
+    assert.equal(problems, [])
+
+    // Only the embed page may stand in a frame.
+    const framable = async (path: string) =>
+      (await fetch(relay.http + path)).headers
+        .get('content-security-policy')
+        ?.includes("frame-ancestors 'none'")
+    assert.is(await framable(embedPath(address)), false)
+    assert.is(await framable(watchPath(address)), true)
+    await close()
+    site.close()
+    site.closeAllConnections()
   },
 )
 
 scenario('unknown streams and pages say so in words', async ({ relay }) => {
-  const { page, problems } = await open(relay.http + watchPath(`30311:${host.pubkey}:none`))
+  const { page, problems, close } = await openPage(
+    browser,
+    relay.http + watchPath(`30311:${host.pubkey}:none`),
+  )
   await page.getByText('This stream is not known here').waitFor()
   await page.goto(`${relay.http}/watch/naddr1nonsense`)
   await page.getByText('There is nothing here').waitFor()
   await page.getByRole('link', { name: 'All streams' }).click()
   await page.getByText('Live streams, paid by the second').waitFor()
   assert.equal(problems, [])
-  await page.close()
+  await close()
 })
 
 test.run()

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { host, type Show } from '../../client/host.ts'
 import { generateSecret, LocalSigner } from '../../client/local-signer.ts'
@@ -5,14 +8,15 @@ import { connectNode } from '../../client/node.ts'
 import { RelayClient } from '../../client/relay-client.ts'
 import { relayInfo } from '../../client/relay-info.ts'
 import type { Ingest } from '../../events/index.ts'
-import { startPublisher } from '../media/publisher.ts'
+import { type Person, person, type RelayProcess, spawnRelay } from '../harness.ts'
+import { type Publisher, startPublisher } from '../media/publisher.ts'
 
 /** From the publisher's start to the page's picture, also on a machine that is busy otherwise. */
 export const START_MS = 45_000
 
-/** Announces a show, and gives its address and where its media goes. */
-export async function announce(url: string, show: Partial<Show>) {
-  const signer = new LocalSigner(generateSecret())
+/** Announces a show, and gives its address and where its media goes. `secret`: the host's key, 64 hex. */
+export async function announce(url: string, show: Partial<Show>, secret = generateSecret()) {
+  const signer = new LocalSigner(secret)
   const relay = new RelayClient(url, { connect: connectNode, signer })
   const mine = host(relay, (await relayInfo(url)).self)
   const address = await mine.announce({ d: 'show', status: 'planned', title: 'Show', ...show })
@@ -59,4 +63,61 @@ export async function plays(page: Page, seconds: number): Promise<void> {
     from + seconds,
     { timeout: (seconds + 20) * 1000 },
   )
+}
+
+export const hexOf = ({ secret }: Person): string => Buffer.from(secret).toString('hex')
+
+/** A stream at 10 a second, its host's key known. */
+export const paidShow: Show = {
+  d: 'paid',
+  status: 'planned',
+  title: 'Paid by the second',
+  price: { amount: 10n, unit: 'second', asset: 'CREDIT' },
+}
+
+/** What a file's scenarios share: one relay, one stream that is live through most of them, and who is who. */
+export interface Stage {
+  relay: RelayProcess
+  dir: string
+  stream: Awaited<ReturnType<typeof announce>>
+  /** Absent until somebody pushes. */
+  publisher: Publisher | undefined
+  readonly host: Person
+  readonly admin: Person
+  /** Starts the relay (again). */
+  spawn(...set: string[]): Promise<RelayProcess>
+}
+
+/** Sets the stage; `set` are settings of its relay. */
+export async function setStage(...set: string[]): Promise<Stage> {
+  const [host, admin] = [person(), person()]
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-browser-'))
+  const admins = JSON.stringify([admin.pubkey])
+  const stage: Omit<Stage, 'relay' | 'stream'> & Partial<Stage> = {
+    dir,
+    host,
+    admin,
+    publisher: undefined,
+    spawn: (...more) =>
+      spawnRelay(
+        [
+          `db=${dir}`,
+          `management.admins=${admins}`,
+          `paymentStream.operators=${admins}`,
+          ...set,
+          ...more,
+        ].flatMap(setting => ['--set', setting]),
+      ),
+  }
+  stage.relay = await stage.spawn()
+  stage.stream = await announce(stage.relay.url, paidShow, hexOf(host))
+  return stage as Stage
+}
+
+/** Ends whatever the stage has by now: scenarios start relays and publishers anew. */
+export async function closeStage({ relay, dir, stream, publisher }: Stage): Promise<void> {
+  await publisher?.stop()
+  stream.close()
+  await relay.stop()
+  await rm(dir, { recursive: true, force: true })
 }

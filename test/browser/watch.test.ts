@@ -1,259 +1,184 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { watchPath } from '../../web/app/format.ts'
-import { type RelayProcess, spawnRelay } from '../harness.ts'
+import { until } from '../client/until.ts'
 import { launchChromium } from './chromium.ts'
-import { announce, plays, position, publish, START_MS } from './stage.ts'
+import { look, openPage, story, type Width } from './look.ts'
+import {
+  announce,
+  closeStage,
+  plays,
+  position,
+  publish,
+  START_MS,
+  type Stage,
+  setStage,
+} from './stage.ts'
 
-/** The watch page's main path: real media over RTMP, real payments, a real browser. */
-const test = suite<{ relay: RelayProcess; dir: string }>('watching in a browser')
-const artifacts = new URL('../../artifacts/', import.meta.url).pathname
-const GROWTH_SECONDS = 5
-const require = createRequire(import.meta.url)
-type HlsClass = new () => { loadSource(url: string): void; attachMedia(video: unknown): void }
+/** The watch page's main paths: real media over RTMP, real payments, a real browser. */
+const test = suite<Stage>('watching in a browser')
+const GROWTH_SECONDS = 3
 
 const browser = await launchChromium()
 /** Without a browser each is skipped, and counted as that. */
 const scenario = browser ? test : test.skip
 
 test.before(async context => {
-  context.dir = await mkdtemp(join(tmpdir(), 'sluice-watch-'))
-  const record = ['record=true', 'recordKeepFreeMb=0'].flatMap(one => [
-    '--set',
-    `liveStream.local.${one}`,
-  ])
-  context.relay = await spawnRelay(['--set', `db=${context.dir}`, ...record])
-  await mkdir(artifacts, { recursive: true })
+  Object.assign(context, await setStage('liveStream.ghostSeconds=3', 'accessGrant.grantSeconds=16'))
 })
-test.after(async ({ relay, dir }) => {
+test.after(async context => {
   await browser?.close()
-  await relay.stop()
-  await rm(dir, { recursive: true, force: true })
+  await closeStage(context)
 })
 
-async function open(url: string, phone: boolean) {
-  const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 860 }
-  if (!browser) throw new Error('there is no browser')
-  const page = await browser.newPage({ viewport, colorScheme: phone ? 'dark' : 'light' })
-  const problems: string[] = []
-  page.on('pageerror', error => problems.push(error.message))
-  page.on('console', message => {
-    // What the browser itself says of a 402 is expected here.
-    if (message.type() === 'error' && !message.text().includes('402')) problems.push(message.text())
-  })
+async function open(url: string, options: { width?: Width; secret?: string } = {}) {
+  // What the browser itself says of a 402 is expected here.
+  const opened = await openPage(browser, url, { ...options, expected: /402/ })
   const tickets = new Set<string>()
-  page.on('request', request => {
+  opened.page.on('request', request => {
     const ticket = /\/p\/([^/]+)\//.exec(request.url())?.[1]
     if (ticket) tickets.add(ticket)
   })
-  await page.goto(url)
-  return { page, problems, tickets }
+  return { ...opened, tickets }
 }
 
-/** Runs a page's story; when it fails, what the page showed is kept and printed. */
-async function story(page: Page, name: string, steps: () => Promise<void>): Promise<void> {
-  try {
-    await steps()
-  } catch (error) {
-    await shot(page, `failed-${name}`)
-    console.log(`${name} showed: ${await page.locator('body').ariaSnapshot()}`)
-    throw error
-  }
-}
-
-const shot = (page: Page, name: string) => page.screenshot({ path: join(artifacts, `${name}.png`) })
-
-for (const phone of [false, true]) {
-  const width = phone ? 'phone' : 'desktop'
+for (const width of ['desktop', 'phone'] as const)
   scenario(
     `a viewer pays and watches, stops paying, and the video stops (${width})`,
     async context => {
-      const { relay } = context
-      const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
-      const stream = await announce(relay.url, {
-        d: `paid-${width}`,
-        title: 'Paid by the second',
-        price,
+      const { relay, stream } = context
+      const { page, problems, tickets, close } = await open(
+        relay.http + watchPath(stream.address),
+        {
+          width,
+        },
+      )
+      if (!context.publisher) await page.getByText('This stream has not begun').waitFor()
+      context.publisher ??= publish(stream.ingest)
+      await story(page, `paid-${width}`, async () => {
+        // 1. It becomes live by itself; without a payment there is a price and no picture.
+        await page.getByText('This stream is paid by the second').waitFor({ timeout: START_MS })
+        await look(page, `watch-offer-${width}`)
+        assert.is(await position(page), -1)
+
+        // 2. One click pays with a key of this browser, and the picture moves.
+        const clickedAt = Date.now()
+        await page.getByRole('button', { name: 'Pay and watch' }).click()
+        await plays(page, 0)
+        console.log(`click to first frame (${width}): ${Date.now() - clickedAt} ms`)
+        await plays(page, GROWTH_SECONDS)
+        await page.getByText('Lasts for').waitFor()
+        await page.getByText(/^\d receipts?$/).waitFor()
+        await page.locator('.player').hover()
+        await look(page, `watch-playing-${width}`)
+
+        // A grant is renewed after eight seconds here: the new one takes over while the picture goes on.
+        const tokens = () => [...tickets].filter(ticket => ticket.includes('.'))
+        await until(() => tokens().length >= 2, START_MS)
+        await plays(page, 2)
+
+        // 3. Paying stops: the picture stands at once, and the next segment is refused.
+        await page.getByRole('button', { name: 'Stop paying' }).click()
+        await page.getByText('Paused: payment stopped').waitFor()
+        const answer = await fetch(`${relay.http}/p/${tokens().at(-1)}/master.m3u8`)
+        assert.is(answer.status, 402)
+        const stood = await position(page)
+        await page.waitForTimeout(1500)
+        assert.is(await position(page), stood, 'the video stands still')
+        await look(page, `watch-stopped-${width}`)
+
+        // 4. Paying again goes on.
+        await page.getByRole('button', { name: 'Pay and go on watching' }).click()
+        await plays(page, 1)
+        assert.equal(problems, [])
       })
-      const { page, problems, tickets } = await open(relay.http + watchPath(stream.address), phone)
-      await page.getByText('This stream has not begun').waitFor()
-      const publisher = publish(stream.ingest)
-      try {
-        await story(page, `paid-${width}`, async () => {
-          // 1. It becomes live by itself; without a payment there is a price and no picture.
-          await page.getByText('This stream is paid by the second').waitFor({ timeout: START_MS })
-          await shot(page, `watch-offer-${width}`)
-          assert.is(await position(page), -1)
-
-          // 2. One click pays with a key of this browser, and the picture moves.
-          const clickedAt = Date.now()
-          await page.getByRole('button', { name: 'Pay and watch' }).click()
-          await plays(page, 0)
-          console.log(`click to first frame (${width}): ${Date.now() - clickedAt} ms`)
-          await plays(page, GROWTH_SECONDS)
-          await page.getByText(/^8\d0 credits$/).waitFor()
-          await shot(page, `watch-playing-${width}`)
-
-          // 3. Paying stops: the picture stands at once, and the next segment is refused.
-          await page.getByRole('button', { name: 'Stop paying' }).click()
-          await page.getByText('Paused: payment stopped').waitFor()
-          const stood = await position(page)
-          await page.waitForTimeout(2500)
-          assert.is(await position(page), stood, 'the video stands still')
-          await shot(page, `watch-stopped-${width}`)
-          const token = [...tickets].find(ticket => ticket.includes('.'))
-          const answer = await fetch(`${relay.http}/p/${token}/master.m3u8`)
-          assert.is(answer.status, 402)
-
-          // 4. Paying again goes on.
-          await page.getByRole('button', { name: 'Pay and go on watching' }).click()
-          await plays(page, 1)
-          assert.equal(problems, [])
-        })
-      } finally {
-        await publisher.stop()
-        await page.close()
-        stream.close()
-      }
+      await close()
     },
   )
-}
+
+scenario(
+  'the player goes back, returns to live, and listens to keys',
+  async ({ relay, stream: { address } }) => {
+    const { page, problems, close } = await open(relay.http + watchPath(address))
+    await story(page, 'player', async () => {
+      await page.getByRole('button', { name: 'Pay and watch' }).click({ timeout: START_MS })
+      await plays(page, 1)
+      const player = page.locator('.player')
+      await player.focus()
+      await page.keyboard.press('m')
+      await page.getByRole('button', { name: 'Sound on' }).waitFor()
+      const seek = page.getByLabel('Position')
+      await seek.waitFor({ timeout: START_MS })
+      const behind = Number(await seek.getAttribute('min')) + 1
+      await seek.evaluate((input, to) => {
+        ;(input as HTMLInputElement).value = String(to)
+        input.dispatchEvent(new Event('input', { bubbles: true }))
+      }, behind)
+      await page.waitForFunction(
+        to => Math.abs((document.querySelector('video')?.currentTime ?? 0) - to) < 5,
+        behind,
+      )
+      await plays(page, 1)
+      await player.focus()
+      await page.keyboard.press('l')
+      await page.waitForFunction(
+        from => (document.querySelector('video')?.currentTime ?? 0) > from + 3,
+        await position(page),
+      )
+      await page.keyboard.press('k')
+      // Who pauses pays nothing: there is a button to go on.
+      await page.getByRole('button', { name: 'Pay and go on watching' }).waitFor()
+      await page.keyboard.press('k')
+      await page.getByRole('button', { name: 'Pause paying' }).waitFor()
+      await page.getByLabel('Quality').selectOption({ index: 1 })
+      await page.getByRole('button', { name: 'Full screen', exact: true }).click()
+      await page.getByRole('button', { name: 'Leave full screen' }).click()
+
+      // A tip pays for a message, which everybody sees as paid.
+      await page.getByRole('button', { name: 'Tip' }).click()
+      await page.getByLabel('Pay with this message').fill('50')
+      await page.getByLabel('Your message').fill('Bravo!')
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.locator('.paid', { hasText: 'Bravo!' }).waitFor()
+      assert.is(await page.textContent('.paid-mark'), '50 credits')
+      await look(page, 'watch-tip-desktop')
+      assert.equal(problems, [])
+    })
+    await close()
+  },
+)
 
 scenario(
   'a free preview plays by itself, counts down and ends with the price; paying goes on without a break',
   async ({ relay }) => {
-    const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
-    const show = { d: 'preview', title: 'With a preview', price, freePreviewSeconds: 15 }
-    const stream = await announce(relay.url, show)
+    const stream = await announce(relay.url, {
+      d: 'preview',
+      title: 'With a preview',
+      price: { amount: 1n, unit: 'second', asset: 'CREDIT' },
+      freePreviewSeconds: 10,
+    })
     const publisher = publish(stream.ingest)
-    const { page } = await open(relay.http + watchPath(stream.address), false)
+    const opened = await open(relay.http + watchPath(stream.address))
+    const { page, problems, close } = opened
     try {
       await story(page, 'preview', async () => {
         await page.getByText(/Free preview: \d+ seconds left/).waitFor({ timeout: START_MS })
         await plays(page, 1)
-        await shot(page, 'watch-preview')
+        await look(page, 'watch-preview')
         await page.getByText('The free preview is over').waitFor({ timeout: START_MS })
         await page.getByRole('button', { name: 'Pay and watch' }).click()
-        await plays(page, 2)
+        await plays(page, 1)
+        await publisher.stop()
+        await page.getByText('This stream has ended').waitFor({ timeout: START_MS })
+        await look(page, 'watch-ended')
+        assert.equal(problems, [])
       })
     } finally {
       await publisher.stop()
-      await page.close()
+      await close()
       stream.close()
     }
   },
 )
-
-scenario('a renewed grant takes over while the video plays on', async ({ dir }) => {
-  const db = join(dir, 'renewal')
-  const short = ['--set', 'accessGrant.grantSeconds=10', '--set', 'liveStream.ghostSeconds=2']
-  const relay = await spawnRelay(['--set', `db=${db}`, ...short])
-  const price = { amount: 1n, unit: 'second' as const, asset: 'CREDIT' }
-  const stream = await announce(relay.url, { d: 'renewal', title: 'Renewal', price })
-  const publisher = publish(stream.ingest)
-  const { page, tickets, problems } = await open(relay.http + watchPath(stream.address), false)
-  try {
-    await story(page, 'renewal', async () => {
-      await page.getByRole('button', { name: 'Pay and watch' }).click({ timeout: START_MS })
-      await plays(page, 1)
-      const [from, since] = [await position(page), Date.now()]
-      await plays(page, 16)
-      const lost = (Date.now() - since) / 1000 - ((await position(page)) - from)
-      assert.ok(lost < 2, `the video stood still for ${lost} s`)
-      assert.ok(
-        [...tickets].filter(ticket => ticket.includes('.')).length >= 2,
-        'two tokens at least',
-      )
-
-      // The person pauses: nothing is paid until it goes on.
-      await page.evaluate(() => document.querySelector('video')?.pause())
-      await page.getByRole('button', { name: 'Pay and go on watching' }).waitFor()
-      await page.evaluate(() => document.querySelector('video')?.play())
-      await page.getByRole('button', { name: 'Stop paying' }).waitFor()
-
-      // The host stops: it ends here in words.
-      await publisher.stop()
-      await page.getByText('This stream has ended').waitFor({ timeout: START_MS })
-      await shot(page, 'watch-ended')
-      assert.equal(problems, [])
-    })
-  } finally {
-    await publisher.stop()
-    await page.close()
-    stream.close()
-    await relay.stop()
-  }
-})
-
-scenario('a streamer goes from the home page to live with four actions', async ({ relay }) => {
-  const { page, problems } = await open(relay.http, false)
-  await page.getByLabel('Title').fill('Sunday soup')
-  await page.getByRole('button', { name: 'Get my OBS details' }).click()
-  const server = await page.getByLabel('Server').inputValue()
-  await page.getByRole('button', { name: 'Show' }).click()
-  const key = await page.getByLabel('Stream key').inputValue()
-  const publisher = publish({ rtmp: { server, key } })
-  try {
-    await story(page, 'go-live', async () => {
-      const live = page.getByText('You are live', { exact: true })
-      await live.waitFor({ timeout: START_MS })
-      await page.getByRole('button', { name: 'Hide' }).click()
-      await live.scrollIntoViewIfNeeded()
-      await shot(page, 'go-live')
-      await page.reload()
-      await live.waitFor({ timeout: START_MS })
-      await page.getByRole('link', { name: 'Open the watch page' }).click()
-      await plays(page, 1)
-      assert.equal(problems, [])
-    })
-  } finally {
-    await publisher.stop()
-    await page.close()
-  }
-})
-
-scenario('a recording plays, as HLS and as MP4 from any point of it', async ({ relay }) => {
-  const stream = await announce(relay.url, { d: 'recorded', title: 'Recorded' })
-  const publisher = publish(stream.ingest)
-  const { page } = await open(relay.http + watchPath(stream.address), false)
-  try {
-    await story(page, 'recording', async () => {
-      await plays(page, 2)
-      await publisher.stop()
-      const hls = await stream.end()
-      await page.goto(`${relay.http}/healthz`)
-      await page.addScriptTag({ path: require.resolve('hls.js') })
-      await page.evaluate(url => {
-        const video = document.body.appendChild(document.createElement('video'))
-        const player = new (window as unknown as { Hls: HlsClass }).Hls()
-        player.loadSource(url)
-        player.attachMedia(video)
-        video.muted = true
-        return video.play()
-      }, hls)
-      await plays(page, 2)
-
-      await page.goto(hls.replace('index.m3u8', 'recording.mp4'))
-      await plays(page, 1)
-      await page.evaluate(() => {
-        const video = document.querySelector('video')
-        if (video) video.currentTime = video.duration - 1
-        return video?.play()
-      })
-      await page.waitForFunction(() => document.querySelector('video')?.ended, null, {
-        timeout: START_MS,
-      })
-    })
-  } finally {
-    await publisher.stop()
-    await page.close()
-    stream.close()
-  }
-})
 
 test.run()

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fetchBalance } from '../../client/balance.ts'
@@ -18,6 +17,7 @@ import type { Stream } from '../../client/stream-book.ts'
 import { viewer } from '../../client/viewer.ts'
 import type { HostGrant } from '../../events/index.ts'
 import { startRelay, type TestRelay } from '../harness.ts'
+import { until } from './until.ts'
 
 /** The SDK against the real relay with its default plugins: everything but the media itself. */
 interface Context {
@@ -54,11 +54,6 @@ test.after(async ({ relay, dir, streamer, watcher }) => {
   await relay.stop()
   await rm(dir, { recursive: true, force: true })
 })
-
-async function until(condition: () => boolean, ms = 5000): Promise<void> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) if (condition()) return
-  assert.unreachable(`it did not happen in ${ms} ms`)
-}
 
 async function announced({ streamer, watcher, self }: Context, what: Show): Promise<Stream> {
   const address = await host(streamer, self).announce(what)

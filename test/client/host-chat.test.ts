@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { chat, type Said } from '../../client/chat.ts'
+import { chat } from '../../client/chat.ts'
+import type { Said } from '../../client/chat-log.ts'
 import { followStream } from '../../client/discover.ts'
 import { NotASluice } from '../../client/errors.ts'
 import { host } from '../../client/host.ts'
@@ -19,6 +19,7 @@ import {
   parseStreamSettings,
   tagValue,
 } from '../../events/index.ts'
+import { until } from './until.ts'
 import { type WireServer, wireServer } from './wire-server.ts'
 
 const self = new LocalSigner(generateSecret())
@@ -33,11 +34,6 @@ test.after.each(async ({ server, relay }) => {
   relay.close()
   await server.close()
 })
-
-async function until(condition: () => boolean, ms = 3000): Promise<void> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) if (condition()) return
-  assert.unreachable(`it did not happen in ${ms} ms`)
-}
 
 test('the relay says who it is; a server that does not is no Sluice', async ({ server }) => {
   assert.is((await relayInfo(server.url)).self, await self.pubkey())

@@ -1,9 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { nextTotal } from '../../client/schedule.ts'
+import type { Stream } from '../../client/stream-book.ts'
 import { MAX_AMOUNT } from '../../events/index.ts'
 import {
   duration,
+  embedPath,
   fullPriceText,
   money,
   pictureUrl,
@@ -12,7 +14,9 @@ import {
   when,
 } from '../../web/app/format.ts'
 import { routeOf } from '../../web/app/router.ts'
-import { showOf } from '../../web/discover/my-show.ts'
+import { sectionsOf, topTags } from '../../web/discover/choose.ts'
+import { emptyInput, showOf } from '../../web/go-live/my-show.ts'
+import { parseMetrics, pluginCosts, total } from '../../web/operator/metrics.ts'
 import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
 
 const test = suite('pages')
@@ -21,6 +25,9 @@ const address = `30311:${'a'.repeat(64)}:my:show`
 test('a stream’s page is found again by its path', () => {
   assert.equal(routeOf(watchPath(address)), { page: 'watch', address })
   assert.equal(routeOf('/'), { page: 'discover' })
+  assert.equal(routeOf('/go-live'), { page: 'go-live' })
+  assert.equal(routeOf('/operator'), { page: 'operator' })
+  assert.equal(routeOf(embedPath(address)), { page: 'embed', address })
   for (const path of ['/watch/', '/watch/naddr1qqq', '/watch/<script>', '/admin'])
     assert.equal(routeOf(path), { page: 'unknown' }, path)
 })
@@ -54,13 +61,14 @@ test('pictures are shown over https only', () => {
 })
 
 test('the form’s words become an announcement, or a sentence', () => {
-  const input = { title: ' Jazz ', amount: '10', unit: 'second' as const, preview: '30' }
+  const input = { ...emptyInput, title: ' Jazz ', category: 'music', tags: '#Piano, late  night' }
   const show = showOf(input)
   assert.ok(typeof show === 'object')
   if (typeof show === 'object') {
     assert.is(show.title, 'Jazz')
     assert.is(show.price?.amount, 10n)
     assert.is(show.freePreviewSeconds, 30)
+    assert.equal(show.hashtags, ['music', 'piano', 'late', 'night'])
   }
   const free = showOf({ ...input, amount: '0' })
   assert.is(typeof free === 'object' && free.price, undefined)
@@ -68,6 +76,66 @@ test('the form’s words become an announcement, or a sentence', () => {
     assert.type(showOf({ ...input, amount }), 'string')
   for (const preview of ['-1', '3601', '1.5', 'x'])
     assert.type(showOf({ ...input, preview }), 'string')
+})
+
+const stream = (d: string, change: Partial<Stream> = {}): Stream => ({
+  address: `30311:${'a'.repeat(64)}:${d}`,
+  host: 'a'.repeat(64),
+  d,
+  title: d,
+  summary: '',
+  image: '',
+  hashtags: [],
+  streaming: [],
+  freePreviewSeconds: 0,
+  chat: 'open',
+  phase: 'live',
+  served: true,
+  chatAddresses: [],
+  ...change,
+})
+
+test('streams are found by words and tags, and followed hosts come first in each section', () => {
+  const friend = 'b'.repeat(64)
+  const streams = [
+    stream('Cooking', { hashtags: ['Food'] }),
+    stream('Jazz', { host: friend, hashtags: ['#music', 'food'] }),
+    stream('Old jazz', { phase: 'ended', recording: 'https://x.example/a.m3u8' }),
+    stream('Gone', { phase: 'ended' }),
+  ]
+  const titles = (some: readonly Stream[]) => some.map(({ title }) => title)
+  const nobody = new Set<string>()
+  const all = sectionsOf(streams, { text: '', tag: '' }, nobody, new Set([friend]))
+  assert.equal(titles(all.live), ['Jazz', 'Cooking'])
+  assert.equal(titles(all.recordings), ['Old jazz'])
+  assert.equal(titles(all.ended), ['Gone'])
+  const jazz = sectionsOf(streams, { text: 'JAZZ old', tag: '' }, nobody, nobody)
+  assert.equal([titles(jazz.live), titles(jazz.recordings)], [[], ['Old jazz']])
+  // What the relay's search found is shown whatever its words are.
+  const found = new Set([streams[3]?.address ?? ''])
+  assert.equal(titles(sectionsOf(streams, { text: 'x', tag: '' }, found, nobody).ended), ['Gone'])
+  assert.equal(topTags(streams), ['food', 'music'])
+  const tagged = sectionsOf(streams, { text: '', tag: 'music' }, nobody, nobody)
+  assert.equal(titles(tagged.live), ['Jazz'])
+})
+
+test('the relay’s metrics are read, and plugins compared by what a call takes', () => {
+  const samples = parseMetrics(`# HELP sluice_connections Open
+sluice_connections 3
+sluice_jobs{state="dead",plugin="a\\"b"} 2
+sluice_plugin_calls_total{plugin="slow",hook="write"} 3
+sluice_plugin_calls_total{plugin="slow",hook="handle"} 1
+sluice_plugin_seconds_total{plugin="slow",hook="write"} 0.02
+sluice_plugin_calls_total{plugin="slow",hook="job"} 9
+sluice_plugin_calls_total{plugin="idle",hook="read"} 0
+nonsense`)
+  assert.is(total(samples, 'sluice_connections'), 3)
+  assert.is(total(samples, 'sluice_jobs', { state: 'dead' }), 2)
+  assert.is(total(samples, 'sluice_jobs', { state: 'waiting' }), 0)
+  assert.equal(pluginCosts(samples), [
+    { name: 'slow', calls: 4, averageMs: 5 },
+    { name: 'idle', calls: 0, averageMs: 0 },
+  ])
 })
 
 test('a schedule keeps its buffer, rounds up, and stays within its budget', () => {

@@ -16,6 +16,8 @@ export interface WireServer {
   onEvent: (event: NostrEvent) => Verdict
   /** True: every EVENT and REQ needs AUTH. */
   needsAuth: boolean
+  /** The reason every REQ is refused with, if it is. */
+  refuseReads: string | undefined
   /** True: nothing is answered. */
   silent: boolean
   readonly authed: Set<string>
@@ -43,6 +45,7 @@ export async function wireServer(self: string): Promise<WireServer> {
     received: [],
     onEvent: () => undefined,
     needsAuth: false,
+    refuseReads: undefined,
     silent: false,
     authed: new Set(),
     put(event) {
@@ -83,6 +86,10 @@ export async function wireServer(self: string): Promise<WireServer> {
     const id = String(first)
     if (server.needsAuth && server.authed.size === 0) {
       send(socket, ['CLOSED', id, 'auth-required: sign in first'])
+      return
+    }
+    if (server.refuseReads) {
+      send(socket, ['CLOSED', id, server.refuseReads])
       return
     }
     filters?.set(id, rest as Filter[])

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
@@ -11,49 +8,21 @@ import { loadConfig } from '../../relay/config/config.ts'
 import { blockName, importPlugin } from '../../relay/loader.ts'
 import { startRelay } from '../harness.ts'
 import { folder } from '../policies/ask.ts'
+import { blocks, pageText, typeProblems, writeExamples } from './examples.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const page = readFileSync(join(root, 'docs/plugins.md'), 'utf8')
-
-/** The texts of the page's fenced blocks with that opening. */
-const blocks = (opening: string): string[] =>
-  [...page.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)]
-    .filter(([, info]) => info === opening)
-    .map(([, , text = '']) => text)
-
+const page = pageText('docs/plugins.md')
 const test = suite<{ dir: string; files: string[]; done(): void }>('docs/plugins.md')
 
-/** An operator's folder with the page's examples in it, each under the name in its first comment. */
+/** An operator's folder with the page's examples in it. */
 test.before(context => {
-  assert.ok(existsSync(join(root, 'dist/plugins/plugin.js')), 'npm run build comes first')
   Object.assign(context, folder())
-  const { dir } = context
-  mkdirSync(join(dir, 'node_modules'))
-  symlinkSync(root, join(dir, 'node_modules/sluice'))
-  for (const name of ['zod', '@types', 'hono', 'prom-client'])
-    symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name))
-  writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
-  context.files = blocks('ts runnable').map(text => {
-    const name = /^\/\/ (\S+\.ts)/.exec(text)?.[1]
-    assert.ok(name, `an example begins with a comment that names its file: ${text.slice(0, 60)}`)
-    writeFileSync(join(dir, name ?? ''), text)
-    return name ?? ''
-  })
+  context.files = writeExamples(context.dir, page, ['zod', '@types', 'hono', 'prom-client'])
   assert.ok(context.files.length >= 2)
 })
 test.after(({ done }) => done())
 
 test('its examples have the types that they say', async ({ dir, files }) => {
-  const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  const flags = '--noEmit --strict --skipLibCheck --module nodenext --target es2023 --types node'
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [tsc, ...flags.split(' '), ...files],
-    {
-      cwd: dir,
-    },
-  ).catch(error => ({ stdout: String(error.stdout || error) }))
-  assert.is(stdout, '')
+  assert.is(await typeProblems(dir, files), '')
 })
 
 test('its examples load into a relay', async ({ dir, files }) => {
@@ -63,7 +32,7 @@ test('its examples load into a relay', async ({ dir, files }) => {
 })
 
 test('its configurations name what there is, with options that there are', async ({ dir }) => {
-  const written = blocks('conf')
+  const written = blocks(page, 'conf')
   assert.ok(written.length >= 3)
   for (const text of written) {
     const file = join(dir, 'strfry.conf')

@@ -4,6 +4,7 @@ import { CopyField } from '../parts/copy-field.tsx'
 import { Avatar, Name } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
 import { useApp } from './app.ts'
+import { RemoteKey } from './remote-key.tsx'
 
 /** The button at the top that says who one is, and the dialog behind it. */
 export function Account() {
@@ -43,9 +44,11 @@ function Key() {
   const pubkey = identity.pubkey.value
   const secret = identity.exportKey()
   if (!pubkey) return <p class="muted">{texts.account.none}</p>
+  const remote = identity.signer.value?.type === 'nip46'
+  const where = remote ? texts.account.isRemote : texts.account.extension
   return (
     <>
-      <p class="muted">{secret ? texts.account.local : texts.account.extension}</p>
+      <p class="muted">{secret ? texts.account.local : where}</p>
       <CopyField label={texts.account.npub} value={nip19.npubEncode(pubkey)} />
       {secret && (
         <>
@@ -79,11 +82,12 @@ function Choices() {
           {texts.account.useExtension}
         </button>
       )}
-      {type === 'nip07' && (
+      {type !== undefined && type !== 'local' && (
         <button type="button" class="button" onClick={() => identity.choose('local')}>
           {texts.account.useLocal}
         </button>
       )}
+      <RemoteKey />
       <details>
         <summary>{texts.account.import}</summary>
         <form class="field" onSubmit={use}>

@@ -7,11 +7,13 @@ const number = new Intl.NumberFormat('en')
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const dateTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
 
+/** What an asset is called: `credits`, `SAT`. */
+export const assetName = (asset: string, amount = 2n): string =>
+  asset === 'CREDIT' ? texts.money.credit(amount) : asset
+
 /** `1,200 credits`, `21 SAT`. */
-export function money(amount: bigint, asset: string): string {
-  const unit = asset === 'CREDIT' ? texts.money.credit(amount) : asset
-  return texts.money.amount(number.format(amount), unit)
-}
+export const money = (amount: bigint, asset: string): string =>
+  texts.money.amount(number.format(amount), assetName(asset, amount))
 
 /** `10 credits a second`. */
 export const priceText = (price: Price): string =>
@@ -56,11 +58,17 @@ export function shortKey(pubkey: string): string {
   return `${npub.slice(0, 9)}…${npub.slice(-4)}`
 }
 
-/** The page of a stream. */
-export function watchPath(address: string): string {
+/** The name of a stream for links and other clients (NIP-19). */
+export function naddrOf(address: string): string {
   const { pubkey = '', d = '' } = parseAddress(address) ?? {}
-  return `/watch/${nip19.naddrEncode({ kind: kinds.LiveStream, pubkey, identifier: d })}`
+  return nip19.naddrEncode({ kind: kinds.LiveStream, pubkey, identifier: d })
 }
+
+/** The page of a stream. */
+export const watchPath = (address: string): string => `/watch/${naddrOf(address)}`
+
+/** The page of a stream to be shown inside other pages. */
+export const embedPath = (address: string): string => `/embed/${naddrOf(address)}`
 
 /** The stream's address that an naddr names; undefined for anything else. */
 export function addressOfNaddr(naddr: string): string | undefined {

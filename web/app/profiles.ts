@@ -1,5 +1,5 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals'
-import type { RelayClient } from '../../client/relay-client.ts'
+import type { Relay } from '../../client/relay.ts'
 import { kinds, type NostrEvent } from '../../events/index.ts'
 import { pictureUrl, shortKey } from './format.ts'
 
@@ -12,7 +12,7 @@ export interface Profile {
 export type Profiles = (pubkey: string) => ReadonlySignal<Profile>
 
 /** Names and pictures (kind 0), asked for in one REQ for all that are first needed at the same time. */
-export function profiles(relay: RelayClient): Profiles {
+export function profiles(relay: Relay): Profiles {
   const known = new Map<string, Signal<Profile>>()
   const wanted = new Set<string>()
 

@@ -1,7 +1,9 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import { addressOfNaddr } from './format.ts'
 
-export type Route = { page: 'discover' } | { page: 'watch'; address: string } | { page: 'unknown' }
+export type Route =
+  | { page: 'discover' | 'go-live' | 'operator' | 'unknown' }
+  | { page: 'watch' | 'embed'; address: string }
 
 export interface Router {
   readonly route: ReadonlySignal<Route>
@@ -27,7 +29,8 @@ export function router(): Router {
 /** Example: `routeOf('/watch/naddr1...')`. */
 export function routeOf(path: string): Route {
   if (path === '/' || path === '/index.html') return { page: 'discover' }
-  const naddr = /^\/watch\/([0-9a-z]+)\/?$/.exec(path)?.[1]
+  if (path === '/go-live' || path === '/operator') return { page: path.slice(1) as 'go-live' }
+  const [, page, naddr] = /^\/(watch|embed)\/([0-9a-z]+)\/?$/.exec(path) ?? []
   const address = naddr && addressOfNaddr(naddr)
-  return address ? { page: 'watch', address } : { page: 'unknown' }
+  return address ? { page: page as 'watch', address } : { page: 'unknown' }
 }

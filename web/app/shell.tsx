@@ -6,10 +6,20 @@ import { useApp } from './app.ts'
 
 // One chunk for each page: the player loads only where it plays.
 const DiscoverPage = lazy(() => import('../discover/discover-page.tsx').then(m => m.DiscoverPage))
+const GoLivePage = lazy(() => import('../go-live/go-live-page.tsx').then(m => m.GoLivePage))
+const OperatorPage = lazy(() => import('../operator/operator-page.tsx').then(m => m.OperatorPage))
+const EmbedPage = lazy(() => import('../watch/embed-page.tsx').then(m => m.EmbedPage))
 const WatchPage = lazy(() => import('../watch/watch-page.tsx').then(m => m.WatchPage))
 
 /** What surrounds every page. */
 export function Shell() {
+  const route = useApp().router.route.value
+  if (route.page === 'embed')
+    return (
+      <main class="embed">
+        <EmbedPage key={route.address} address={route.address} />
+      </main>
+    )
   return (
     <>
       <a class="skip" href="#content">
@@ -21,14 +31,14 @@ export function Shell() {
           {texts.app.name}
         </Link>
         <nav class="top-actions">
-          <a class="button quiet" href="/#go-live">
+          <Link class="button quiet" to="/go-live">
             {texts.discover.goLive}
-          </a>
+          </Link>
           <Account />
         </nav>
       </header>
       <Offline />
-      <main id="content">
+      <main id="content" tabIndex={-1}>
         <Page />
       </main>
     </>
@@ -43,7 +53,11 @@ function Page() {
       return <DiscoverPage />
     case 'watch':
       return <WatchPage key={route.address} address={route.address} />
-    case 'unknown':
+    case 'go-live':
+      return <GoLivePage />
+    case 'operator':
+      return <OperatorPage />
+    default:
       return (
         <div class="empty">
           <h1>{texts.app.notFound}</h1>

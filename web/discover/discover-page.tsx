@@ -1,74 +1,109 @@
 import '../styles/discover.css'
-import { useEffect, useState } from 'preact/hooks'
-import { followStreams } from '../../client/discover.ts'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Stream } from '../../client/stream-book.ts'
-import { useApp } from '../app/app.ts'
+import { Link } from '../parts/link.tsx'
 import { texts } from '../texts.ts'
-import { GoLive } from './go-live.tsx'
+import { sectionsOf, topTags } from './choose.ts'
+import { Finder } from './finder.tsx'
 import { StreamCard } from './stream-card.tsx'
+import { useFollows } from './use-follows.ts'
+import { useSearch, useStreams } from './use-streams.ts'
 
-const SHOWN_ENDED = 8
+const t = texts.discover
 
-/** The home page: what is live, what comes, and how to go live oneself. */
+/** The home page: what is live, what comes, and what can be watched again. */
 export function DiscoverPage() {
-  const { relay, info } = useApp()
-  const [streams, setStreams] = useState<Stream[] | undefined>(undefined)
-  const self = info.value?.self
+  const streams = useStreams()
+  const followed = useFollows()
+  const [text, setText] = useState('')
+  const [tag, setTag] = useState('')
+  const found = useSearch(text)
   useEffect(() => {
-    document.title = texts.app.title(texts.discover.page)
-    return self ? followStreams(relay, self, setStreams) : undefined
-  }, [relay, self])
-  useEffect(() => {
-    if (location.hash === '#go-live') document.getElementById('go-live')?.scrollIntoView()
+    document.title = texts.app.title(t.page)
   }, [])
 
-  const of = (...phases: Stream['phase'][]) => streams?.filter(s => phases.includes(s.phase)) ?? []
-  const live = of('live')
+  const all = useMemo(() => merged(streams ?? [], found), [streams, found])
+  const tags = useMemo(() => topTags(streams ?? []), [streams])
+  const addresses = new Set(found.map(({ address }) => address))
+  const sections = sectionsOf(all, { text: text.trim(), tag }, addresses, followed)
+  const { live, upcoming, recordings, ended } = sections
+  const looking = text.trim() !== '' || tag !== ''
+  const nothing = looking && Object.values(sections).every(section => section.length === 0)
+  const cards = (some: readonly Stream[]) => <Cards streams={some} followed={followed} />
   return (
     <div class="discover">
       <section class="intro">
-        <h1>{texts.discover.headline}</h1>
-        <p>{texts.discover.lead}</p>
+        <h1>{t.headline}</h1>
+        <p>{t.lead}</p>
       </section>
-      <section aria-labelledby="live">
-        <h2 id="live">{texts.discover.live}</h2>
-        {streams === undefined ? (
-          <Placeholders />
-        ) : live.length > 0 ? (
-          <Cards streams={live} />
-        ) : (
-          <div class="empty small">
-            <img src="/icon.svg" alt="" width="44" height="44" />
-            <h3>{texts.discover.emptyTitle}</h3>
-            <p>{texts.discover.emptyText}</p>
-            <a class="button" href="#go-live">
-              {texts.discover.goLive}
-            </a>
-          </div>
-        )}
-      </section>
-      <Section title={texts.discover.upcoming} streams={of('starting', 'planned')} />
-      <Section title={texts.discover.ended} streams={of('ended').slice(0, SHOWN_ENDED)} />
-      <GoLive />
+      <Finder text={text} onText={setText} tags={tags} tag={tag} onTag={setTag} />
+      {streams === undefined ? (
+        <Placeholders />
+      ) : nothing ? (
+        <p class="empty small" role="status">
+          {t.nothingFound}
+        </p>
+      ) : (
+        <>
+          {(live.length > 0 || !looking) && (
+            <section aria-labelledby="live">
+              <h2 id="live">{t.live}</h2>
+              {live.length > 0 ? cards(live) : <NobodyLive />}
+            </section>
+          )}
+          <Section title={t.upcoming} count={upcoming.length}>
+            {cards(upcoming)}
+          </Section>
+          <Section title={t.recordings} count={recordings.length}>
+            {cards(recordings)}
+          </Section>
+          <Section title={t.ended} count={ended.length}>
+            {cards(ended)}
+          </Section>
+        </>
+      )}
     </div>
   )
 }
 
-function Section({ title, streams }: { title: string; streams: Stream[] }) {
-  if (streams.length === 0) return null
+/** Each stream once; what is followed live is newer than what a search gave. */
+function merged(streams: readonly Stream[], found: readonly Stream[]): readonly Stream[] {
+  const known = new Set(streams.map(({ address }) => address))
+  return [...streams, ...found.filter(({ address }) => !known.has(address))]
+}
+
+function NobodyLive() {
   return (
-    <section aria-label={title}>
-      <h2>{title}</h2>
-      <Cards streams={streams} />
+    <div class="empty small">
+      <img src="/icon.svg" alt="" width="44" height="44" />
+      <h3>{t.emptyTitle}</h3>
+      <p>{t.emptyText}</p>
+      <Link class="button" to="/go-live">
+        {t.goLive}
+      </Link>
+    </div>
+  )
+}
+
+function Section(props: { title: string; count: number; children: preact.ComponentChildren }) {
+  if (props.count === 0) return null
+  return (
+    <section aria-label={props.title}>
+      <h2>{props.title}</h2>
+      {props.children}
     </section>
   )
 }
 
-function Cards({ streams }: { streams: Stream[] }) {
+function Cards(props: { streams: readonly Stream[]; followed: ReadonlySet<string> }) {
   return (
     <ul class="cards">
-      {streams.map(stream => (
-        <StreamCard key={stream.address} stream={stream} />
+      {props.streams.map(stream => (
+        <StreamCard
+          key={stream.address}
+          stream={stream}
+          followed={props.followed.has(stream.host)}
+        />
       ))}
     </ul>
   )
@@ -77,7 +112,7 @@ function Cards({ streams }: { streams: Stream[] }) {
 /** Where cards will be, so that the page does not jump. */
 function Placeholders() {
   return (
-    <ul class="cards" aria-busy="true" aria-label={texts.discover.loading}>
+    <ul class="cards" aria-busy="true" aria-label={t.loading}>
       {[1, 2, 3].map(number => (
         <li key={number} class="card placeholder">
           <div class="thumb" />

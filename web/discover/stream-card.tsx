@@ -6,7 +6,7 @@ import { Link } from '../parts/link.tsx'
 import { Avatar, Name, tint } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
 
-export function StreamCard({ stream }: { stream: Stream }) {
+export function StreamCard({ stream, followed }: { stream: Stream; followed: boolean }) {
   const title = stream.title || texts.discover.untitled
   return (
     <li class="card">
@@ -18,6 +18,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
             <h3>{title}</h3>
             <p class="muted">
               <Name pubkey={stream.host} />
+              {followed && <span class="followed">{texts.discover.followed}</span>}
             </p>
             <p class="card-facts">
               <span class="price">
@@ -25,6 +26,7 @@ export function StreamCard({ stream }: { stream: Stream }) {
               </span>
               <Time stream={stream} />
             </p>
+            <Tags hashtags={stream.hashtags} />
           </div>
         </div>
       </Link>
@@ -37,11 +39,25 @@ function Thumb({ stream }: { stream: Stream }) {
   return (
     <div class={`thumb tint-${tint(stream.host)}`}>
       {picture && <img src={picture} alt="" loading="lazy" referrerpolicy="no-referrer" />}
-      <Badge phase={stream.phase} />
+      <Badge phase={stream.phase} recorded={Boolean(stream.recording)} />
       {stream.phase === 'live' && stream.viewers !== undefined && (
         <span class="viewers">{texts.discover.viewers(stream.viewers)}</span>
       )}
     </div>
+  )
+}
+
+const TAGS_SHOWN = 3
+
+function Tags({ hashtags }: { hashtags: readonly string[] }) {
+  const shown = [...new Set(hashtags)].filter(tag => tag.trim() !== '').slice(0, TAGS_SHOWN)
+  if (shown.length === 0) return null
+  return (
+    <p class="card-tags">
+      {shown.map(tag => (
+        <span key={tag}>#{tag}</span>
+      ))}
+    </p>
   )
 }
 

@@ -1,46 +1,57 @@
+import '../styles/chat.css'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { chat, type Said } from '../../client/chat.ts'
+import { chat } from '../../client/chat.ts'
+import type { Said } from '../../client/chat-log.ts'
 import { sentenceOf } from '../../client/errors.ts'
 import type { Stream } from '../../client/stream-book.ts'
 import { useApp } from '../app/app.ts'
-import { clockTime } from '../app/format.ts'
-import { Avatar, Name, tint } from '../parts/person.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { texts } from '../texts.ts'
+import { type ChatDeeds, useChatDeeds } from './chat-deeds.ts'
+import { Message, Pinned } from './chat-message.tsx'
+import { ReportDialog } from './report-dialog.tsx'
+import { SayForm } from './say-form.tsx'
 
 const t = texts.chat
-const SHOWN = 200
 const NEAR_END_PX = 80
 
 /** The chat of a stream: oldest above, newest below, following along while one is at the end. */
 export function ChatPanel({ stream }: { stream: Stream }) {
   const { relay } = useApp()
-  const [messages, setMessages] = useState<readonly Said[]>([])
-  const [ready, setReady] = useState(false)
+  const [messages, setMessages] = useState<readonly Said[] | undefined>(undefined)
+  const [replyTo, setReplyTo] = useState<Said | undefined>(undefined)
+  const [reporting, setReporting] = useState<Said | undefined>(undefined)
+  const [problem, setProblem] = useState('')
+  const deeds = useChatDeeds(stream, {
+    reply: setReplyTo,
+    report: setReporting,
+    failed: error => setProblem(error ? sentenceOf(error) : ''),
+  })
   const rooms = stream.chatAddresses.join(' ')
-
-  useEffect(() => {
-    const add = (said: Said) => setMessages(before => inOrder(before, said))
-    return chat(relay, rooms.split(' ')).listen(add, () => setReady(true))
-  }, [relay, rooms])
+  useEffect(() => chat(relay, rooms.split(' ')).follow(setMessages), [relay, rooms])
 
   return (
     <aside class="chat" aria-label={t.title}>
       <h2>{t.title}</h2>
-      <Messages messages={messages} host={stream.host} ready={ready} />
-      <SayForm addresses={stream.chatAddresses} />
+      <Pinned stream={stream} messages={messages ?? []} deeds={deeds} />
+      <Messages messages={messages} stream={stream} deeds={deeds} />
+      <div class="chat-foot">
+        <Problem text={problem} />
+        <SayForm stream={stream} replyTo={replyTo} onReplied={() => setReplyTo(undefined)} />
+      </div>
+      {reporting && (
+        <ReportDialog said={reporting} stream={stream} onClose={() => setReporting(undefined)} />
+      )}
     </aside>
   )
 }
 
-/** Keeps the order of time; a message that is there already changes nothing. */
-function inOrder(before: readonly Said[], said: Said): readonly Said[] {
-  if (before.some(({ id }) => id === said.id)) return before
-  const after = before.findLastIndex(({ createdAt }) => createdAt <= said.createdAt) + 1
-  return before.toSpliced(after, 0, said).slice(-SHOWN)
-}
-
-function Messages(props: { messages: readonly Said[]; host: string; ready: boolean }) {
-  const { messages, host, ready } = props
+function Messages(props: {
+  messages: readonly Said[] | undefined
+  stream: Stream
+  deeds: ChatDeeds
+}) {
+  const { messages, stream, deeds } = props
   const list = useRef<HTMLDivElement>(null)
   const [following, setFollowing] = useState(true)
   const toEnd = () => {
@@ -55,14 +66,23 @@ function Messages(props: { messages: readonly Said[]; host: string; ready: boole
     if (following) toEnd()
   }, [messages])
 
-  if (messages.length === 0) return <p class="chat-empty muted">{ready ? t.empty : t.loading}</p>
+  if (!messages || messages.length === 0)
+    return <p class="chat-empty muted">{messages ? t.empty : t.loading}</p>
+  const byId = new Map(messages.map(said => [said.id, said]))
   return (
     <div class="messages">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keyboards scroll what can be focused */}
       <div ref={list} class="log" role="log" tabIndex={0} aria-label={t.title} onScroll={scrolled}>
         <ol>
           {messages.map(said => (
-            <Message key={said.id} said={said} isHost={said.author === host} />
+            <Message
+              key={said.id}
+              said={said}
+              answered={said.replyTo ? byId.get(said.replyTo) : undefined}
+              host={stream.host}
+              asset={stream.price?.asset ?? 'CREDIT'}
+              deeds={deeds}
+            />
           ))}
         </ol>
       </div>
@@ -72,66 +92,5 @@ function Messages(props: { messages: readonly Said[]; host: string; ready: boole
         </button>
       )}
     </div>
-  )
-}
-
-function Message({ said, isHost }: { said: Said; isHost: boolean }) {
-  return (
-    <li>
-      <Avatar pubkey={said.author} />
-      <p>
-        <strong class={`ink-${tint(said.author)}`}>
-          <Name pubkey={said.author} />
-        </strong>
-        {isHost && <span class="host-mark">{t.host}</span>}
-        <time class="muted">{clockTime(said.createdAt)}</time>
-        <span class="said">{said.text}</span>
-      </p>
-    </li>
-  )
-}
-
-function SayForm({ addresses }: { addresses: readonly string[] }) {
-  const { relay, identity } = useApp()
-  const [text, setText] = useState('')
-  const [problem, setProblem] = useState('')
-  const [busy, setBusy] = useState(false)
-  const submit = async (event: Event) => {
-    event.preventDefault()
-    if (text.trim() === '' || busy) return
-    setBusy(true)
-    setProblem('')
-    try {
-      await identity.need()
-      await chat(relay, addresses).say(text.trim())
-      setText('')
-    } catch (error) {
-      setProblem(sentenceOf(error))
-    } finally {
-      setBusy(false)
-    }
-  }
-  return (
-    <form class="say" onSubmit={submit}>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-      <label class="visually-hidden" for="say">
-        {t.label}
-      </label>
-      <input
-        id="say"
-        maxLength={500}
-        autocomplete="off"
-        placeholder={t.placeholder}
-        value={text}
-        onInput={event => setText(event.currentTarget.value)}
-      />
-      <button type="submit" class="button primary" disabled={busy || text.trim() === ''}>
-        {t.send}
-      </button>
-    </form>
   )
 }

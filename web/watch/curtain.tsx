@@ -1,12 +1,12 @@
+import type { ComponentChildren } from 'preact'
 import type { Stream } from '../../client/stream-book.ts'
 import { isPaid } from '../../events/index.ts'
 import { fullPriceText, pictureUrl, when } from '../app/format.ts'
 import { tint } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
-import { PayButton } from './pay-panel.tsx'
+import type { ScreenState } from './screen.tsx'
 import type { Payment } from './use-payment.ts'
 import type { Preview } from './use-preview.ts'
-import type { PlaybackState } from './video.ts'
 
 const t = texts.watch
 
@@ -15,24 +15,23 @@ export interface CurtainText {
   readonly help?: string
   readonly pay?: boolean
   readonly link?: string
+  readonly linkName?: string
   /** A small note over the picture, not a curtain before it. */
   readonly light?: boolean
 }
 
 /** What stands before the picture when there is none to see; undefined while it plays. */
-export function curtainFor(now: {
-  stream: Stream
-  payment: Payment
-  playback: PlaybackState
-  run: boolean
-  seen: boolean
-  preview: Preview
-}): CurtainText | undefined {
-  const { stream, payment, playback, run, seen, preview } = now
-  if (stream.phase === 'ended') return { title: t.ended, help: t.endedHelp }
+export function curtainFor(
+  now: Pick<ScreenState, 'payment' | 'playback' | 'run' | 'seen' | 'preview' | 'url'> & {
+    stream: Stream
+  },
+): CurtainText | undefined {
+  const { stream, payment, playback, run, seen, preview, url } = now
+  if (stream.phase === 'ended' && !url) return over(stream)
   if (stream.phase === 'planned') return planned(stream)
   if (stream.phase === 'starting') return { title: t.starting, help: t.plannedHelp }
-  if (!stream.served) return { title: t.elsewhere, link: linkOf(stream) }
+  if (stream.phase === 'live' && !stream.served)
+    return { title: t.elsewhere, link: linkOf(stream.streaming) }
   if (playback === 'unplayable') return { title: t.unplayable }
   if (playback === 'too-many' && !run) return { title: t.devices }
   if (!run) return unpaid(stream, payment, preview)
@@ -50,7 +49,8 @@ function planned({ starts }: Stream): CurtainText {
   }
 }
 
-function unpaid(stream: Stream, { state, busy }: Payment, preview: Preview): CurtainText {
+function unpaid(stream: Stream, payment: Payment | undefined, preview: Preview): CurtainText {
+  const { state, busy = false } = payment ?? {}
   if (busy || (state?.phase === 'paying' && !state.grant)) return { title: t.opening, light: true }
   if (state?.phase === 'blocked') return { title: t.blockedTitle, help: state.problem, pay: true }
   if (state?.phase === 'spent') return { title: t.spentTitle, help: t.spentHelp, pay: true }
@@ -64,14 +64,21 @@ function unpaid(stream: Stream, { state, busy }: Payment, preview: Preview): Cur
   return { title: t.paid, help, pay: true }
 }
 
-/** Where another service shows it. */
-const linkOf = ({ streaming }: Stream): string | undefined =>
-  streaming.find(url => URL.canParse(url) && new URL(url).protocol === 'https:')
+/** It is over; its recording may be elsewhere. */
+function over({ recording }: Stream): CurtainText {
+  const link = recording && linkOf([recording])
+  return link
+    ? { title: t.ended, link, linkName: t.recordingLink }
+    : { title: t.ended, help: t.endedHelp }
+}
 
-export function Curtain(
-  props: CurtainText & { stream: Stream; payment: Payment; budget: bigint | undefined },
-) {
-  const { stream, payment, budget, title, help, pay, link, light } = props
+/** Where another service shows it. */
+const linkOf = (urls: readonly string[]): string | undefined =>
+  urls.find(url => URL.canParse(url) && new URL(url).protocol === 'https:')
+
+/** `children`: what can be done about it. */
+export function Curtain(props: CurtainText & { stream: Stream; children?: ComponentChildren }) {
+  const { stream, title, help, link, linkName, light } = props
   const picture = light ? undefined : pictureUrl(stream.image)
   return (
     <div class={light ? 'note' : `curtain tint-${tint(stream.host)}`} role="status">
@@ -80,10 +87,10 @@ export function Curtain(
         {light && <span class="spinner" aria-hidden="true" />}
         <p class="curtain-title">{title}</p>
         {help && <p>{help}</p>}
-        {pay && <PayButton payment={payment} budget={budget} />}
+        {props.children}
         {link && (
           <a class="button primary" href={link} target="_blank" rel="noreferrer noopener">
-            {t.elsewhereLink}
+            {linkName ?? t.elsewhereLink}
           </a>
         )}
       </div>

@@ -55,6 +55,11 @@ export function nativePlayback(
     },
     stop,
     setQuality() {},
+    lag() {},
+    toLive() {
+      const { seekable } = video
+      if (seekable.length > 0) video.currentTime = seekable.end(seekable.length - 1)
+    },
     close() {
       stop()
       release()

@@ -1,12 +1,15 @@
 import type { Stream } from '../../client/stream-book.ts'
-import { due, isPaid, type Price, paidMs } from '../../events/index.ts'
+import { isPaid, type Price, paidMs } from '../../events/index.ts'
 import { duration, hourText, money, priceText } from '../app/format.ts'
+import { Problem } from '../parts/problem.tsx'
 import { texts } from '../texts.ts'
+import { Budget, budgetFor } from './budget.tsx'
+import { Receipts } from './receipts.tsx'
+import { TopUp } from './top-up.tsx'
 import { useBalance } from './use-balance.ts'
 import type { Payment } from './use-payment.ts'
 
 const t = texts.watch
-const BUDGET_MINUTES = [10, 30, 60, 180]
 
 interface PayPanelProps {
   stream: Stream
@@ -33,15 +36,9 @@ export function PayPanel(props: PayPanelProps) {
   return <Paid {...props} price={stream.price} />
 }
 
-function Paid({
-  stream,
-  price,
-  payment,
-  minutes,
-  onMinutes,
-  offered,
-}: PayPanelProps & { price: Price }) {
-  const { state, busy, problem } = payment
+function Paid(props: PayPanelProps & { price: Price }) {
+  const { stream, price, payment, minutes, onMinutes, offered } = props
+  const { state, problem } = payment
   const active = state?.phase === 'paying' || state?.phase === 'opening'
   const watchable = stream.phase === 'live' || active
   const refusal = state?.phase === 'blocked' && !offered ? state.problem : undefined
@@ -58,53 +55,41 @@ function Paid({
       {watchable && (
         <div class="pay-do">
           <Budget price={price} minutes={minutes} disabled={active} onMinutes={onMinutes} />
-          {active ? (
-            <button
-              type="button"
-              class="button stop"
-              disabled={busy}
-              onClick={() => payment.stop()}
-            >
-              {t.stop}
-            </button>
-          ) : (
-            !offered && <PayButton payment={payment} budget={budgetFor(price, minutes)} />
-          )}
+          <PayButtons payment={payment} budget={budgetFor(price, minutes)} offered={offered} />
         </div>
       )}
-      {(problem ?? refusal) && (
-        <p class="problem" role="alert">
-          {problem ?? refusal}
-        </p>
-      )}
+      <Problem text={problem ?? refusal} />
       <Account price={price} payment={payment} />
     </section>
   )
 }
 
-function Budget(props: {
-  price: Price
-  minutes: number
-  disabled: boolean
-  onMinutes: (minutes: number) => void
-}) {
-  const { price, minutes, disabled, onMinutes } = props
+/** Pay; while it pays: pause (what is paid stays) and stop (what is left goes back). */
+function PayButtons(props: { payment: Payment; budget: bigint | undefined; offered: boolean }) {
+  const { payment, budget, offered } = props
+  const phase = payment.state?.phase
+  const open = phase !== undefined && phase !== 'closed'
   return (
-    <label class="budget">
-      <span>{t.budget}</span>
-      <select
-        value={String(minutes)}
-        disabled={disabled}
-        onChange={event => onMinutes(Number(event.currentTarget.value))}
-      >
-        {BUDGET_MINUTES.map(value => (
-          <option key={value} value={String(value)}>
-            {t.budgetFor(value, money(budgetFor(price, value) ?? 0n, price.asset))}
-          </option>
-        ))}
-        <option value="0">{t.budgetNone}</option>
-      </select>
-    </label>
+    <div class="buttons">
+      {phase === 'paying' && (
+        <button type="button" class="button" onClick={() => payment.pause()}>
+          {t.pause}
+        </button>
+      )}
+      {phase !== 'paying' && phase !== 'opening' && !offered && (
+        <PayButton payment={payment} budget={budget} />
+      )}
+      {open && (
+        <button
+          type="button"
+          class="button stop"
+          disabled={payment.busy}
+          onClick={() => payment.stop()}
+        >
+          {t.stop}
+        </button>
+      )}
+    </div>
   )
 }
 
@@ -123,38 +108,42 @@ export function PayButton({ payment, budget }: { payment: Payment; budget: bigin
   )
 }
 
-/** What so many minutes cost; at least one unit, so that a very cheap stream has a budget at all. */
-export function budgetFor(price: Price, minutes: number): bigint | undefined {
-  if (minutes === 0) return undefined
-  const amount = due(price, BigInt(minutes) * 60_000n)
-  return amount > 0n ? amount : 1n
-}
-
 function Account({ price, payment }: { price: Price; payment: Payment }) {
-  const balance = useBalance(price.asset, payment.state)
+  const { balance, ask } = useBalance(price.asset, payment.state)
   const received = payment.state?.totalReceived ?? 0n
-  const seconds = Number(paidMs(price, received) ?? 0n) / 1000
-  if (!payment.state && balance === undefined) return null
+  const secondsOf = (amount: bigint) => Number(paidMs(price, amount) ?? 0n) / 1000
   return (
-    <dl class="figures">
-      {payment.state && (
-        <>
-          <div>
-            <dt>{t.watched}</dt>
-            <dd>{duration(received === 0n ? 0 : seconds)}</dd>
-          </div>
-          <div>
-            <dt>{t.spent}</dt>
-            <dd>{money(received, price.asset)}</dd>
-          </div>
-        </>
-      )}
-      {balance !== undefined && (
-        <div>
-          <dt>{t.balance}</dt>
-          <dd>{money(balance, price.asset)}</dd>
-        </div>
-      )}
-    </dl>
+    <>
+      <dl class="figures">
+        {payment.state && (
+          <>
+            <Figure name={t.watched} value={duration(received === 0n ? 0 : secondsOf(received))} />
+            <Figure name={t.spent} value={money(received, price.asset)} />
+          </>
+        )}
+        {balance !== undefined && (
+          <>
+            <Figure name={t.balance} value={money(balance, price.asset)} />
+            <Figure name={t.lasts} value={duration(balance <= 0n ? 0 : secondsOf(balance))} />
+          </>
+        )}
+        {ask && (
+          <button type="button" class="button quiet small" onClick={ask}>
+            {t.showBalance}
+          </button>
+        )}
+      </dl>
+      <div class="more">
+        <TopUp asset={price.asset} />
+        {payment.state && <Receipts receipts={payment.state.receipts} asset={price.asset} />}
+      </div>
+    </>
   )
 }
+
+const Figure = ({ name, value }: { name: string; value: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+)

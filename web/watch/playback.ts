@@ -5,18 +5,24 @@ import { ticketOf, withTicket } from './ticket.ts'
 import { follow, type Playback, type PlaybackEvents, type PlaybackState, play } from './video.ts'
 
 const RETRY_MS = 2_000
+/** How the live edge is kept up with: a little faster when behind, a jump when far behind. */
+const KEEPING_UP = { liveMaxLatencyDurationCount: 8, maxLiveSyncPlaybackRate: 1.05 }
+const LEFT_BEHIND = { liveMaxLatencyDurationCount: Infinity, maxLiveSyncPlaybackRate: 1 }
 
 /** Opens a player for a playback URL of ours, with hls.js where it runs and the browser's own HLS elsewhere. */
 export async function openPlayback(
   video: HTMLVideoElement,
   url: string,
   events: PlaybackEvents,
+  live: boolean,
 ): Promise<Playback> {
   const { default: Library } = await import('hls.js/light')
-  if (Library.isSupported()) return hlsPlayback(Library, video, url, events)
+  if (Library.isSupported()) return hlsPlayback(Library, video, url, events, live)
   if (video.canPlayType('application/vnd.apple.mpegurl')) return nativePlayback(video, url, events)
   events.onState('unplayable')
-  return { use() {}, start() {}, stop() {}, setQuality() {}, close() {} }
+  const nothing = () => {}
+  const [use, start, stop] = [nothing, nothing, nothing]
+  return { use, start, stop, setQuality() {}, lag() {}, toLive() {}, close() {} }
 }
 
 function hlsPlayback(
@@ -24,6 +30,7 @@ function hlsPlayback(
   video: HTMLVideoElement,
   url: string,
   events: PlaybackEvents,
+  live: boolean,
 ): Playback {
   let ticket = ticketOf(url) ?? ''
   let running = false
@@ -35,8 +42,7 @@ function hlsPlayback(
     enableWorker: false,
     backBufferLength: 60,
     liveSyncDurationCount: 2,
-    liveMaxLatencyDurationCount: 8,
-    maxLiveSyncPlaybackRate: 1.05,
+    ...KEEPING_UP,
     // Every request takes the newest ticket, whichever one its playlist was fetched with.
     xhrSetup: (xhr, requested) => xhr.open('GET', withTicket(requested, ticket), true),
   })
@@ -81,7 +87,7 @@ function hlsPlayback(
   function load(): void {
     starting = true
     hls.loadSource(withTicket(url, ticket))
-    hls.startLoad(-1)
+    hls.startLoad(live ? -1 : 0)
   }
 
   function stop(): void {
@@ -104,6 +110,13 @@ function hlsPlayback(
     setQuality(index) {
       // From the next segment on: what is in the buffer was paid for.
       hls.nextLevel = index
+    },
+    lag(behind) {
+      Object.assign(hls.config, behind ? LEFT_BEHIND : KEEPING_UP)
+    },
+    toLive() {
+      const edge = hls.liveSyncPosition
+      if (edge !== null) video.currentTime = edge
     },
     close() {
       stop()

@@ -1,6 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { texts } from '../texts.ts'
+import { Controls } from './controls.tsx'
+import { deedsOn, pressed } from './deeds.ts'
 import { openPlayback } from './playback.ts'
+import { useVideoState } from './use-video-state.ts'
 import type { Playback, PlaybackState } from './video.ts'
 
 interface PlayerProps {
@@ -9,27 +12,37 @@ interface PlayerProps {
   ticket: string
   /** Whether it should play now. */
   run: boolean
+  /** False for a recording. */
+  live?: boolean
+  /** Begins without sound. */
+  muted?: boolean
   poster?: string
   onState: (state: PlaybackState) => void
   onHeld: (held: boolean) => void
 }
 
-/** The video, its quality and its sound. A new ticket is taken without interrupting what plays. */
-export function Player({ url, ticket, run, poster, onState, onHeld }: PlayerProps) {
-  const video = useRef<HTMLVideoElement>(null)
+const IDLE_MS = 2_800
+
+/** The video and its controls. A new ticket is taken without interrupting what plays. */
+export function Player(props: PlayerProps) {
+  const { url, ticket, run, live = true, poster, onState, onHeld } = props
+  const [video, setVideo] = useState<HTMLVideoElement | null>(null)
+  const box = useRef<HTMLElement>(null)
   const [playback, setPlayback] = useState<Playback | undefined>(undefined)
   const [heights, setHeights] = useState<readonly number[]>([])
-  const [muted, setMuted] = useState(false)
+  const [quality, setQuality] = useState(-1)
+  const [silenced, setSilenced] = useState(false)
   // Controls over a picture that is not there yet would only be in the way.
   const [shown, setShown] = useState(false)
+  const [idle, wake] = useIdle()
+  const state = useVideoState(video, box.current)
 
   useEffect(() => {
-    const element = video.current
-    if (!element) return
+    if (!video) return
     let opened: Playback | undefined
     let gone = false
-    const events = { onState, onHeld, onQualities: setHeights, onMuted: () => setMuted(true) }
-    openPlayback(element, url, events).then(
+    const events = { onState, onHeld, onQualities: setHeights, onMuted: () => setSilenced(true) }
+    openPlayback(video, url, events, live).then(
       found => {
         opened = found
         if (gone) found.close()
@@ -41,7 +54,7 @@ export function Player({ url, ticket, run, poster, onState, onHeld }: PlayerProp
       gone = true
       opened?.close()
     }
-  }, [url])
+  }, [video, url])
 
   useEffect(() => playback?.use(ticket), [playback, ticket])
   useEffect(() => {
@@ -49,44 +62,76 @@ export function Player({ url, ticket, run, poster, onState, onHeld }: PlayerProp
     else playback?.stop()
   }, [playback, run])
 
-  const unmute = () => {
-    if (video.current) video.current.muted = false
-    setMuted(false)
+  const deeds = video && deedsOn(video, box.current, playback)
+  const choose = (index: number) => {
+    setQuality(index)
+    playback?.setQuality(index)
   }
+  const keyed = (event: KeyboardEvent) => {
+    wake()
+    const own = event.target instanceof Element && event.target.closest('input, select, button')
+    if (own || !video || !deeds || event.ctrlKey || event.metaKey || event.altKey) return
+    if (pressed(event.key, video, deeds)) event.preventDefault()
+  }
+  const resting = idle && run && state !== undefined && !state.paused
   return (
-    <div class="player">
-      {/* biome-ignore lint/a11y/useMediaCaption: live video has no captions of its own */}
+    <section
+      ref={box}
+      class="player"
+      data-resting={resting}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move the video while it has the focus
+      tabIndex={0}
+      aria-label={texts.player.label}
+      onKeyDown={keyed}
+      onPointerMove={wake}
+      onPointerDown={wake}
+      onFocusCapture={wake}
+    >
       <video
-        ref={video}
-        controls={shown}
+        ref={setVideo}
+        muted={props.muted}
         playsInline
         poster={poster}
         onPlaying={() => setShown(true)}
+        onClick={() => deeds?.toggle()}
       />
-      {muted && run && (
-        <button type="button" class="button unmute" onClick={unmute}>
-          {texts.watch.unmute}
+      {silenced && run && state?.muted && (
+        <button
+          type="button"
+          class="button unmute"
+          onClick={() => {
+            deeds?.mute()
+            setSilenced(false)
+          }}
+        >
+          {texts.player.tapForSound}
         </button>
       )}
-      {heights.length > 1 && run && (
-        <Quality heights={heights} onChange={index => playback?.setQuality(index)} />
+      {shown && run && state && deeds && (
+        <Controls
+          state={state}
+          live={live}
+          heights={heights}
+          quality={quality}
+          onQuality={choose}
+          do={deeds}
+        />
       )}
-    </div>
+    </section>
   )
 }
 
-function Quality(props: { heights: readonly number[]; onChange: (index: number) => void }) {
-  return (
-    <label class="quality">
-      <span class="visually-hidden">{texts.watch.quality}</span>
-      <select onChange={event => props.onChange(Number(event.currentTarget.value))}>
-        <option value="-1">{texts.watch.auto}</option>
-        {props.heights.map((height, index) => (
-          <option key={height} value={index}>
-            {height}p
-          </option>
-        ))}
-      </select>
-    </label>
-  )
+/** True when nobody has moved for a moment, and what says that somebody did. */
+function useIdle(): [boolean, () => void] {
+  const [idle, setIdle] = useState(true)
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  useEffect(() => () => clearTimeout(timer.current), [])
+  return [
+    idle,
+    () => {
+      setIdle(false)
+      clearTimeout(timer.current)
+      timer.current = setTimeout(() => setIdle(true), IDLE_MS)
+    },
+  ]
 }

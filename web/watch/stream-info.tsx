@@ -1,19 +1,11 @@
-import { useState } from 'preact/hooks'
 import type { Stream } from '../../client/stream-book.ts'
-import { watchPath } from '../app/format.ts'
 import { Badge } from '../parts/badge.tsx'
-import { copyText } from '../parts/copy-field.tsx'
 import { Avatar, Name } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
+import { Share } from './share.tsx'
 
-/** Title, host, summary, tags and the link to share. */
+/** Whose stream it is and what about. */
 export function StreamInfo({ stream }: { stream: Stream }) {
-  const [copied, setCopied] = useState(false)
-  const share = async () => {
-    await copyText(new URL(watchPath(stream.address), location.href).href)
-    setCopied(true)
-    setTimeout(() => setCopied(false), 1500)
-  }
   return (
     <section class="info">
       <div class="info-head">
@@ -22,13 +14,14 @@ export function StreamInfo({ stream }: { stream: Stream }) {
           <h1>{stream.title || texts.discover.untitled}</h1>
           <p class="muted">
             <Name pubkey={stream.host} />
+            {stream.phase === 'live' && stream.viewers !== undefined && (
+              <span> · {texts.discover.viewers(stream.viewers)}</span>
+            )}
           </p>
         </div>
         <div class="info-side">
-          <Badge phase={stream.phase} />
-          <button type="button" class="button quiet" onClick={share} aria-live="polite">
-            {copied ? texts.app.copied : texts.watch.share}
-          </button>
+          <Badge phase={stream.phase} recorded={Boolean(stream.recording)} />
+          <Share stream={stream} />
         </div>
       </div>
       {stream.summary && <p class="summary">{stream.summary}</p>}

@@ -14,6 +14,8 @@ export interface Payment {
   readonly problem?: string
   /** Opens a session (or goes on with the open one) and pays, up to `budget`. */
   pay(budget: bigint | undefined): Promise<void>
+  /** Pays no more and leaves it open: what is paid may still be watched. */
+  pause(): void
   /** Closes it; the rest goes back to the balance. */
   stop(): Promise<void>
   /** Who pauses the video pays nothing meanwhile; who lets it go on pays again. */
@@ -61,6 +63,7 @@ export function usePayment(stream: Stream | undefined): Payment {
         }
         session.current?.pay()
       }),
+    pause: () => session.current?.pause(),
     stop: () => attempt(async () => session.current?.close()),
     // Called by the player, which was opened in an earlier render: everything it needs stands in refs.
     hold(now) {

@@ -30,6 +30,9 @@ export interface Playback {
   stop(): void
   /** An index of `onQualities`, or -1 to choose by itself. */
   setQuality(index: number): void
+  /** True: the person watches behind the live edge, and is left there. False: the edge is kept up with. */
+  lag(behind: boolean): void
+  toLive(): void
   close(): void
 }
 
