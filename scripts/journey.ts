@@ -51,7 +51,7 @@ async function goesLive(page: Page): Promise<string> {
     'click Get my OBS details',
     page.getByRole('button', { name: 'Get my OBS details' }).click(),
   )
-  const server = await page.getByLabel('Server').inputValue()
+  const server = await page.getByLabel('Server', { exact: true }).inputValue()
   const key = await page.getByLabel('Stream key').inputValue()
   const copy = page.getByRole('button', { name: 'Copy' })
   await act('copy the server, paste it into OBS', copy.first().click())
