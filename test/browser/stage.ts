@@ -43,7 +43,10 @@ export async function announce(url: string, show: Partial<Show>, secret = genera
 }
 
 /** A real encoder that pushes there. */
-export const publish = ({ rtmp }: Ingest) => startPublisher({ url: `${rtmp.server}/${rtmp.key}` })
+export const publish = (
+  { rtmp }: Ingest,
+  picture: { width?: number; height?: number; fps?: number } = {},
+) => startPublisher({ url: `${rtmp.server}/${rtmp.key}`, ...picture })
 
 /** Seconds that the video has played, once there is a picture. */
 export const position = (page: Page): Promise<number> =>

@@ -54,7 +54,8 @@ for (const width of ['desktop', 'phone'] as const)
         },
       )
       if (!context.publisher) await page.getByText('This stream has not begun').waitFor()
-      context.publisher ??= publish(stream.ingest)
+      // Large enough that there is a smaller quality to choose.
+      context.publisher ??= publish(stream.ingest, { width: 960, height: 540, fps: 15 })
       await story(page, `paid-${width}`, async () => {
         // 1. It becomes live by itself; without a payment there is a price and no picture.
         await page.getByText('This stream is paid by the second').waitFor({ timeout: START_MS })
