@@ -18,7 +18,8 @@ if (suites.length === 0) {
 const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
 
 // What boots media, browsers or floods never has another of its kind beside it, only what is light.
-const isHeavy = (file: string) => /^test\/(browser|faults|flows|livepeer|media)\//.test(file)
+const isHeavy = (file: string) =>
+  /^test\/(browser|faults|flows|media)\/|^test\/livepeer\/(story|stall)/.test(file)
 const heavy = suites.filter(isHeavy)
 const light = suites.filter(file => !isHeavy(file))
 const results: FileResult[] = []
