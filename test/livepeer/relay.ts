@@ -22,12 +22,13 @@ export async function livepeerRelay(
   Object.assign(process.env, provider.env)
   const log: string[] = []
   const write = (fields: object, text: string) => void log.push(JSON.stringify([fields, text]))
+  // Those of a relay that ran before, and before this one brings its own.
+  provider.own?.account.webhooks.clear()
   const relay = await startRelay({
     dir,
     log: { debug: write, info: write, warn: write, error: write },
     set: [...provider.set, ...set],
   })
-  provider.own?.account.webhooks.clear()
   if (provider.env.LIVEPEER_WEBHOOK_SECRET) provider.own?.hookTo(`${relay.http}/webhooks/livepeer`)
   const store = relay.relay.store.forPlugin('live-stream')
   return {
