@@ -77,7 +77,15 @@ export function createRelay(options: {
   /** An event is written out once for each subscription id that it goes to, whoever holds it. */
   function fanOut(stored: StoredEvent): void {
     const frames = new Map<string, Buffer>()
-    for (const subscription of index.matching(stored.event)) subscription.deliver(stored, frames)
+    const guarded = isGuarded(stored.event.kind)
+    for (const subscription of index.matching(stored.event))
+      subscription.deliver(stored, guarded, frames)
+  }
+
+  /** Does any policy have a say on who sees events of this kind? Asked once for an event, not for each who may see it. */
+  function isGuarded(kind: number): boolean {
+    const { visibleKinds } = judge
+    return visibleKinds === 'all' || visibleKinds.has(kind)
   }
 
   function frameOf(id: string, raw: string, frames?: Map<string, Buffer>): Buffer {
@@ -277,7 +285,8 @@ export function createRelay(options: {
     const last = result.complete ? `["EOSE",${name},["finish"]]` : `["EOSE",${name}]`
     connection.sendFrame(answerFrames(`["EVENT",${name},`, result.raws, last))
     subscription.seq = result.seq
-    for (const stored of subscription.waiting.splice(0)) subscription.deliver(stored)
+    for (const stored of subscription.waiting.splice(0))
+      subscription.deliver(stored, isGuarded(stored.event.kind))
   }
 
   /** The one door for live events. */
@@ -291,14 +300,13 @@ export function createRelay(options: {
       filters,
       seq: undefined,
       waiting: [],
-      deliver(stored, frames) {
+      deliver(stored, guarded, frames) {
         if (this.seq === undefined) {
           this.waiting.push(stored)
           return
         }
         if (stored.seq <= this.seq) return
-        const asked = visibility.kinds === 'all' || visibility.kinds.has(stored.event.kind)
-        if (asked && !visibility.test(stored.event)) return
+        if (guarded && !visibility.test(stored.event)) return
         sent.live += 1
         connection.sendFrame(frameOf(this.id, stored.raw, frames))
       },

@@ -9,8 +9,11 @@ export interface Subscription {
   /** Live delivery begins after this seq; undefined while the query runs. */
   seq: number | undefined
   readonly waiting: StoredEvent[]
-  /** `frames` holds what other subscriptions already made of this event, by subscription id. */
-  deliver(stored: StoredEvent, frames?: Map<string, Buffer>): void
+  /**
+   * Sends a live event. `guarded`: policies have a say on who sees its kind. `frames` holds what other subscriptions
+   * already made of it, by subscription id.
+   */
+  deliver(stored: StoredEvent, guarded: boolean, frames?: Map<string, Buffer>): void
 }
 
 /** Everybody who asks for the same: a thousand viewers of one room cost one comparison. */
