@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import { isEphemeral, type NostrEvent } from '../events/index.ts'
 import {
   type Clock,
+  type Decision,
   type Hooks,
   type Host,
   type Logger,
@@ -13,6 +14,7 @@ import {
   type Telemetry,
 } from '../plugins/plugin.ts'
 import { describeIssue, type LoadedConfig } from './config/config.ts'
+import { isDecision } from './judge.ts'
 import { blockName } from './loader.ts'
 import type { PluginTimes, Stopwatch } from './plugin-times.ts'
 import type { Signer } from './signer.ts'
@@ -168,7 +170,7 @@ export function combine(plugins: readonly LoadedPlugin[], times?: PluginTimes) {
     for (const [kind, handler] of Object.entries(hooks.handles ?? {})) {
       if (handles.has(Number(kind)))
         throw new Error(`plugin ${name}: kind ${kind} is handled by another plugin already`)
-      handles.set(Number(kind), timed(handler, times?.of(name, 'handle')))
+      handles.set(Number(kind), checked(name, handler, times?.of(name, 'handle')))
     }
     for (const [kind, reaction] of Object.entries(hooks.onStored ?? {})) {
       const when = typeof reaction === 'function' ? undefined : reaction.when
@@ -191,13 +193,19 @@ export function combine(plugins: readonly LoadedPlugin[], times?: PluginTimes) {
   }
 }
 
-function timed(handler: Handler, times: Stopwatch | undefined): Handler {
-  if (!times) return handler
+/** Its time counts, and what is no decision (JavaScript forgets easily) stores nothing: the kind is the plugin's. */
+function checked(plugin: string, handler: Handler, times: Stopwatch | undefined): Handler {
+  const decided = (answer: unknown): Decision => {
+    if (isDecision(answer)) return answer
+    throw new Error(`plugin ${plugin}: its handler gave no decision`)
+  }
   return (event, ctx) => {
     const startedAt = performance.now()
-    const done = () => times.took(performance.now() - startedAt)
-    const answer = handler(event, ctx)
-    return answer === 'store' ? answer : answer.finally(done)
+    const answer: unknown = handler(event, ctx)
+    if (answer === 'store') return answer
+    return Promise.resolve(answer)
+      .then(decided)
+      .finally(() => times?.took(performance.now() - startedAt))
   }
 }
 

@@ -157,8 +157,8 @@ export function judge(
 const NO_DECISION = 'it gave no decision'
 
 /** Plugins are written in JavaScript too: what is forgotten there, or misspelt, must not let anything pass. */
-function isDecision(answer: Decision | undefined): answer is Decision {
-  const action = answer?.action
+export function isDecision(answer: unknown): answer is Decision {
+  const action = (answer as Decision | undefined)?.action
   if (action === 'reject') return typeof (answer as { msg?: unknown }).msg === 'string'
   return action === 'accept' || action === 'shadowReject'
 }

@@ -116,4 +116,29 @@ test('a handler owns an ephemeral kind: nobody else sees it; others are passed o
   await relay.stop()
 })
 
+test('a handler may answer at once or leave the event to the relay; one without a decision stores nothing', async () => {
+  const answers: Record<string, unknown> = { now: { action: 'accept' }, leave: 'store' }
+  const owner = definePlugin({
+    name: 'owner',
+    options: z.object({}),
+    // As JavaScript might have it.
+    setup: () => ({ handles: { 1: event => answers[event.content] as never } }),
+  })
+  const relay = await startRelay({ plugins: [owner] })
+  const [client, who] = [await connect(relay.url), person()]
+  const say = (content: string) => client.publish(who.sign({ kind: 1, content }))
+  assert.equal(await say('now'), [true, ''])
+  assert.equal(await say('leave'), [true, ''])
+  const [ok, msg] = await say('forgotten')
+  assert.is(ok, false)
+  assert.match(msg, /^error: /)
+  const stored = await client.req('all', { kinds: [1] })
+  assert.equal(
+    stored.map(({ content }) => content),
+    ['leave'],
+  )
+  client.close()
+  await relay.stop()
+})
+
 test.run()
