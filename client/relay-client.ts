@@ -2,6 +2,7 @@ import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import { authTemplate, challengeBox } from './auth.ts'
 import { RelayGone, RelayRefused, RelayTimeout, SignerMissing } from './errors.ts'
 import { Outbox } from './outbox.ts'
+import { queryBy } from './query.ts'
 import type { Relay, RelayStatus } from './relay.ts'
 import type { Signer } from './signer.ts'
 import { type Connect, connectGlobal, type Socket } from './socket.ts'
@@ -115,20 +116,7 @@ export class RelayClient implements Relay {
 
   /** The stored events that match, newest first. Rejects with `RelayRefused`, or `RelayTimeout` after `timeoutMs`. */
   query(filters: readonly Filter[]): Promise<NostrEvent[]> {
-    return new Promise((resolve, reject) => {
-      const events: NostrEvent[] = []
-      const finish = (settle: () => void) => {
-        clearTimeout(timer)
-        end()
-        settle()
-      }
-      const timer = setTimeout(() => finish(() => reject(new RelayTimeout())), this.#timeoutMs)
-      const end = this.subscribe(filters, {
-        onEvent: event => events.push(event),
-        onEose: () => finish(() => resolve(events)),
-        onClosed: error => finish(() => reject(error)),
-      })
-    })
+    return queryBy((...asked) => this.subscribe(...asked), filters, this.#timeoutMs)
   }
 
   /** Ends it: subscriptions fall silent, and what had no OK yet is rejected with `RelayGone`. */

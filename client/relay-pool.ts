@@ -8,6 +8,7 @@ import {
 } from '../events/index.ts'
 import { RelayGone, RelayRefused, RelayTimeout } from './errors.ts'
 import { poolRead } from './pool-read.ts'
+import { queryBy } from './query.ts'
 import type { Relay, RelayStatus } from './relay.ts'
 import { RelayClient, type RelayClientOptions } from './relay-client.ts'
 import type { Signer } from './signer.ts'
@@ -111,21 +112,9 @@ export class RelayPool implements Relay {
   }
 
   /** Newest first, from all. Rejects with `RelayTimeout` when no relay answers, `RelayRefused` when all refuse. */
-  query(filters: readonly Filter[]): Promise<NostrEvent[]> {
-    return new Promise((resolve, reject) => {
-      const events: NostrEvent[] = []
-      const finish = (settle: () => void) => {
-        clearTimeout(timer)
-        end()
-        settle()
-      }
-      const timer = setTimeout(() => finish(() => reject(new RelayTimeout())), this.#timeoutMs)
-      const end = this.subscribe(filters, {
-        onEvent: event => events.push(event),
-        onEose: () => finish(() => resolve(events.sort((a, b) => b.created_at - a.created_at))),
-        onClosed: error => finish(() => reject(error)),
-      })
-    })
+  async query(filters: readonly Filter[]): Promise<NostrEvent[]> {
+    const found = await queryBy((...asked) => this.subscribe(...asked), filters, this.#timeoutMs)
+    return found.sort((a, b) => b.created_at - a.created_at)
   }
 
   close(): void {
