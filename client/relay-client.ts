@@ -1,6 +1,6 @@
 import type { EventTemplate, Filter, NostrEvent } from '../events/index.ts'
 import { authTemplate, challengeBox } from './auth.ts'
-import { RelayGone, RelayRefused, RelayTimeout, SignerMissing } from './errors.ts'
+import { RelayGone, RelayRefused, SignerMissing } from './errors.ts'
 import { Outbox } from './outbox.ts'
 import { queryBy } from './query.ts'
 import type { Relay, RelayStatus } from './relay.ts'
