@@ -135,6 +135,16 @@ function onlyAddress({ authors, kinds }: Filter, tags: readonly unknown[]): stri
   return addressOf({ kind, pubkey, tags: [] })
 }
 
+/** What a filter names that at most one event is: by its id, or by the address of something replaceable. */
+export function onlyOne(filter: Filter): { id: string } | { address: string } | undefined {
+  for (const name in filter) if (!UNBOUNDED.has(name)) return undefined
+  const { ids: [id, ...more] = [], authors, kinds } = filter
+  if (id !== undefined) return more.length || authors || kinds ? undefined : { id }
+  const address = onlyAddress(filter, [])
+  return address === undefined ? undefined : { address }
+}
+
+const UNBOUNDED = new Set(['ids', 'authors', 'kinds', 'limit'])
 const NEWEST_FIRST = 'ORDER BY e.created_at DESC, e.tie'
 
 function select(

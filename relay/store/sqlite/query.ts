@@ -3,7 +3,7 @@ import type { Filter } from '../../../events/index.ts'
 import { isImpossible } from '../../filter.ts'
 import { hllOffset, hyperLogLog } from '../../hyperloglog.ts'
 import type { CountResult, QueryOptions, QueryResult, Visibility } from '../store.ts'
-import { planFilter } from './plan.ts'
+import { onlyOne, planFilter } from './plan.ts'
 
 interface Row {
   created_at: number
@@ -41,6 +41,13 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
     planFilter(filter, wanted, { now: Math.floor(clock.now() / 1000), kindsOf })
   const rowStatements = remember(sql => db.prepare<unknown[], Row>(sql))
   const kindStatements = remember(sql => db.prepare<unknown[], [number, string]>(sql).raw())
+  const where = (column: 'id' | 'address') =>
+    db
+      .prepare<[Buffer | string, number], [number, string]>(
+        `SELECT kind, raw FROM event WHERE ${column} = ? AND (expires IS NULL OR expires > ?)`,
+      )
+      .raw()
+  const [withId, atAddress] = [where('id'), where('address')]
   const authorStatements = remember(sql => db.prepare<unknown[], Buffer>(sql).pluck())
   const rawStatements = remember(sql => db.prepare<unknown[], string>(sql).pluck())
 
@@ -72,9 +79,23 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
     )
   }
 
+  /** Looks up what a filter can match one event of; undefined for other filters. What is asked most of all needs no plan. */
+  function single(filter: Filter): [kind: number, raw: string][] | undefined {
+    const sought = onlyOne(filter)
+    if (!sought) return undefined
+    const now = Math.floor(clock.now() / 1000)
+    const row =
+      'id' in sought
+        ? withId.get(Buffer.from(sought.id, 'hex'), now)
+        : atAddress.get(sought.address, now)
+    return row ? [row] : []
+  }
+
   /** One filter, the common question, needs no sorting: less is read of each row. */
   function rawsOf(filter: Filter, limit: number, visibility: Visibility | undefined) {
     if (limit === 0 || isImpossible(filter)) return { found: [], complete: limit > 0 }
+    const one = single(filter)?.filter(([kind, raw]) => mayShow(kind, raw, visibility))
+    if (one) return { found: one.map(([, raw]) => raw), complete: true }
     if (isOpen(filter, visibility)) {
       const { sql, params } = plan(filter, 'raws')
       const found = rawStatements(sql).all(...params, { limit })
@@ -111,10 +132,13 @@ export function queries(db: Database, clock: { now(): number }, newestSeq: () =>
       return { raws: rows.map(row => row.raw), seq, complete }
     },
 
-    all: (filters: readonly Filter[]): string[] =>
-      merge(filters.map(filter => rowsOf(filter, filter.limit ?? UNLIMITED, undefined).found)).map(
-        row => row.raw,
-      ),
+    all(filters: readonly Filter[]): string[] {
+      const [only] = filters
+      if (filters.length === 1 && only)
+        return rawsOf(only, only.limit ?? UNLIMITED, undefined).found
+      const lists = filters.map(one => rowsOf(one, one.limit ?? UNLIMITED, undefined).found)
+      return merge(lists).map(row => row.raw)
+    },
 
     /** NIP-77: what one side of a reconciliation has. */
     items(filters: readonly Filter[], visibility: Visibility | undefined, max: number) {
