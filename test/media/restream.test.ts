@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readTarget } from '../../plugins/live-stream/local/restream/target-url.ts'
@@ -7,6 +10,10 @@ import { ChunkReader, writeMessage } from '../../plugins/live-stream/local/rtmp/
 import { decodeVideo } from './decode.ts'
 import { type Backend, media, start } from './local.ts'
 import type { Publisher } from './publisher.ts'
+import { certificateFile, rtmpsDoor } from './rtmps.ts'
+
+const run = promisify(execFile)
+const pushFile = fileURLToPath(new URL('./rtmps-push.ts', import.meta.url))
 
 type Started = Awaited<ReturnType<typeof start>>
 const test = suite<{ publishers: Publisher[]; backends: Backend[] }>('sending on')
@@ -91,6 +98,32 @@ test('a target that refuses the key is named so, without the key', async context
   )
   await source.backend.restream?.('a', [])
   assert.not.match(source.logged.join() + JSON.stringify(source.events), /key-z/)
+})
+
+test('rtmps: a certificate that holds is sent to, one that does not is not, nor a port without TLS', async context => {
+  const other = await start({ transcode: false })
+  const source = await start({ transcode: false }, 0, { innerTargets: true })
+  context.backends.push(source.backend, other.backend)
+  const door = await rtmpsDoor(other.backend.rtmpPort)
+  const url = (key: string) => `rtmps://localhost:${door.port}/live/${key}`
+  const pushed = (key: string) =>
+    run(process.execPath, ['--import', 'tsx', pushFile, url(key)], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: certificateFile },
+    })
+  const [taken, refused] = await Promise.all([pushed('key-a'), pushed('key-z')])
+  assert.is(taken.stdout, 'taken')
+  assert.match(refused.stdout, /^refuses the stream/)
+
+  context.publishers.push(source.push('key-a'))
+  await source.until('live')
+  await source.backend.restream?.('a', [target(url('key-b'))])
+  await hears(source, /^failed the server shows a certificate that does not hold \(DEPTH_ZERO/)
+  const plain = `rtmps://127.0.0.1:${other.backend.rtmpPort}/live/key-b`
+  await source.backend.restream?.('a', [target(plain, 'fedcba9876543210')])
+  await hears(source, /^failed the server (speaks no TLS at this port|closed the connection)/)
+  await source.backend.restream?.('a', [])
+  assert.not.match(source.logged.join() + JSON.stringify(source.events), /key-b/)
+  await door.close()
 })
 
 test('nothing is sent into this network unless the operator allows it', async context => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { outerLookup } from '../../livepeer/gateway/addresses.ts'
 import { type AmfValue, decodeAmf, encodeAmf } from '../rtmp/amf.ts'
@@ -42,7 +42,7 @@ export class RtmpPush {
     const { host, port } = target
     const where = { host, port, ...(options.inner ? {} : { lookup: outerLookup }) }
     this.socket = target.secure
-      ? connectTls({ ...where, servername: host })
+      ? connectTls({ ...where, ...(isIP(host) ? {} : { servername: host }) })
       : connectTcp({ ...where })
     this.socket.setNoDelay(true)
     const started = new Promise<void>(resolve => {
@@ -213,7 +213,11 @@ function describe({ code, message }: NodeJS.ErrnoException): string {
     case 'ECONNRESET':
     case 'EPIPE':
       return 'closed the connection'
+    case 'EPROTO':
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+      return 'speaks no TLS at this port (rtmp:// instead of rtmps://?)'
     default:
+      if (/CERT|VERIFY/.test(code ?? '')) return `shows a certificate that does not hold (${code})`
       return /not an address outside/.test(message)
         ? 'is inside this network, and nothing is sent there'
         : `cannot be connected to (${code ?? 'unknown'})`
