@@ -29,7 +29,10 @@ export function endings(options: {
   /** Ends a stream whose media has not come back. */
   async function ghost({ key: address }: JobOf): Promise<void> {
     const cause = `no media came back for ${settings.ghostSeconds} s`
-    const stream = await finish(address, now => now.status === 'reconnecting', cause)
+    // Ended already: this job again, because the backend could not let go of it.
+    const isGhost = (now: LiveStream) =>
+      now.status === 'reconnecting' || (now.status === 'ended' && acceptsMedia(now))
+    const stream = await finish(address, isGhost, cause)
     if (stream) await release(stream, 'ghost', true)
   }
 

@@ -39,7 +39,7 @@ export class Library {
   private readonly recorders = new Map<string, Recorder>()
   /** Finished ones that were asked for, by folder. */
   private readonly known = new Map<string, Finished>()
-  /** What a crash left of streams that are over: to be finished at the start. */
+  /** Of streams that are over, what a crash or a full disk left: to be finished at the start, and each hour. */
   private leftOver: { id: string; recorder: Recorder }[] = []
   private bytes = 0
   private sweeper: NodeJS.Timeout | undefined
@@ -62,10 +62,22 @@ export class Library {
 
   /** Finishes what a crash left, and from now on deletes what was kept long enough. */
   async start(): Promise<void> {
-    for (const { id, recorder } of this.leftOver.splice(0)) await this.complete(id, recorder)
-    await this.sweep()
-    this.sweeper = setInterval(() => void this.sweep().catch(this.report), HOUR_MS)
+    const round = async () => {
+      await this.completeLeftOver()
+      await this.sweep()
+    }
+    await round()
+    this.sweeper = setInterval(() => void round().catch(this.report), HOUR_MS)
     this.sweeper.unref()
+  }
+
+  /** A full disk keeps a recording from being finished, not the relay from its work: it is tried again each hour. */
+  private async completeLeftOver(): Promise<void> {
+    for (const one of this.leftOver.splice(0))
+      await this.complete(one.id, one.recorder).catch(error => {
+        this.leftOver.push(one)
+        this.report(error)
+      })
   }
 
   /** Where the stream's media goes: the recording that is under way, or a new one. */
@@ -93,11 +105,19 @@ export class Library {
     })
   }
 
-  /** The broadcast is over: what was recorded of it can be watched. Twice is the same as once. */
+  /**
+   * The broadcast is over: what was recorded of it can be watched. Twice is the same as once; where it rejects (no room)
+   * nothing is lost, and it can be asked again.
+   */
   async finish(id: string, picture?: Uint8Array): Promise<void> {
     const recorder = this.recorders.get(id)
+    if (!recorder) return
     this.recorders.delete(id)
-    if (recorder) await this.complete(id, recorder, picture)
+    await this.complete(id, recorder, picture).catch(error => {
+      if (this.recorders.has(id)) this.leftOver.push({ id, recorder })
+      else this.recorders.set(id, recorder)
+      throw error
+    })
   }
 
   private async complete(id: string, recorder: Recorder, picture?: Uint8Array): Promise<void> {
