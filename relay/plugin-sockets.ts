@@ -3,10 +3,8 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { PluginSocket } from '../plugins/plugin.ts'
 import type { Config } from './config/config.ts'
-import { acceptorFor, every } from './sockets.ts'
-
-/** How long a client may take to answer our close, ms. */
-const CLOSE_MS = 2000
+import { goodbye, heartbeat } from './heartbeat.ts'
+import { acceptorFor } from './sockets.ts'
 
 /** WebSockets of the relay's port that speak something other than Nostr: accepted and pinged here, read by a plugin. */
 export function pluginSockets(options: {
@@ -23,20 +21,9 @@ export function pluginSockets(options: {
 
   function lend(ws: WebSocket, ip: string, serve: (socket: PluginSocket) => void): void {
     open.set(ws, serve)
-    let alive = true
-    const ping = every(config.relay.autoPingSeconds, () => {
-      if (!alive) return ws.terminate()
-      alive = false
-      ws.ping()
-    })
-    ws.on('pong', () => {
-      alive = true
-    })
+    const heard = heartbeat(ws, config.relay.autoPingSeconds)
     ws.on('error', () => undefined)
-    ws.on('close', () => {
-      clearInterval(ping)
-      open.delete(ws)
-    })
+    ws.on('close', () => open.delete(ws))
     serve({
       ip,
       send(data) {
@@ -47,7 +34,7 @@ export function pluginSockets(options: {
       close: (code = 1000, reason = '') => ws.close(code, reason),
       onMessage: listener =>
         ws.on('message', (data: Buffer, isBinary: boolean) => {
-          alive = true
+          heard()
           if (!draining) listener(data, isBinary)
         }),
       onClose: listener => ws.on('close', listener),
@@ -74,18 +61,9 @@ export function pluginSockets(options: {
     },
     /** Says goodbye; resolves when all are gone. */
     async close(): Promise<void> {
-      const gone = [...open.keys()].map(
-        ws =>
-          new Promise<void>(resolve => {
-            const timer = setTimeout(() => ws.terminate(), CLOSE_MS)
-            ws.once('close', () => {
-              clearTimeout(timer)
-              resolve()
-            })
-            ws.close(1001, 'the relay is going down')
-          }),
+      await Promise.all(
+        [...open.keys()].map(ws => goodbye(ws, (code, reason) => ws.close(code, reason))),
       )
-      await Promise.all(gone)
     },
   }
 }

@@ -6,11 +6,9 @@ import type { ClientPace, Visitor } from './client-pace.ts'
 import type { Config } from './config/config.ts'
 import { Connection } from './connection.ts'
 import { endOfTurn } from './end-of-turn.ts'
+import { cutLater, goodbye, heartbeat } from './heartbeat.ts'
 import { latest } from './latest.ts'
 import type { Relay } from './relay.ts'
-
-/** How long a client may take to answer our close, ms. */
-const CLOSE_MS = 2000
 
 const SLOW_DOWN = 'rate-limited: messages from your address come too fast, wait a moment'
 const TOO_MANY = 'rate-limited: too many connections from your address, close one first'
@@ -55,15 +53,7 @@ export function serveSockets(options: {
     })
     open.set(ws, connection)
     if (config.relay.enableTcpKeepalive && socket instanceof Socket) socket.setKeepAlive(true)
-    let alive = true
-    const ping = every(config.relay.autoPingSeconds, () => {
-      if (!alive) return ws.terminate()
-      alive = false
-      ws.ping()
-    })
-    ws.on('pong', () => {
-      alive = true
-    })
+    const heard = heartbeat(ws, config.relay.autoPingSeconds)
     /** False once a message is too much: refused, or the last that is heard of this client. */
     const isInTime = (refuse: () => void): boolean => {
       if (draining || ws.readyState !== ws.OPEN) return false
@@ -72,14 +62,14 @@ export function serveSockets(options: {
       refuse()
       if (verdict === 'close') {
         connection.close(1008, 'rate-limited: too many messages for too long')
-        setTimeout(() => ws.terminate(), CLOSE_MS).unref()
+        cutLater(ws)
       }
       return false
     }
     // ws answers them, and cuts who does not read its pongs.
     ws.on('ping', () => void isInTime(() => undefined))
     ws.on('message', (data: Buffer, isBinary: boolean) => {
-      alive = true
+      heard()
       if (!isInTime(() => relay.refuse(connection, data.toString(), SLOW_DOWN))) return
       if (isBinary) return connection.send(['NOTICE', 'invalid: messages are text, not binary'])
       const answer = relay.receive(connection, data.toString())
@@ -90,7 +80,6 @@ export function serveSockets(options: {
     // ws has closed with the right code by then: 1007 for bad UTF-8, 1009 for too large a message.
     ws.on('error', () => undefined)
     ws.on('close', () => {
-      clearInterval(ping)
       open.delete(ws)
       relay.drop(connection)
     })
@@ -108,16 +97,8 @@ export function serveSockets(options: {
     },
     /** Says goodbye to everybody; resolves when all are gone. */
     async close(): Promise<void> {
-      const gone = [...open].map(
-        ([ws, connection]) =>
-          new Promise<void>(resolve => {
-            const timer = setTimeout(() => ws.terminate(), CLOSE_MS)
-            ws.once('close', () => {
-              clearTimeout(timer)
-              resolve()
-            })
-            connection.close(1001, 'the relay is going down')
-          }),
+      const gone = [...open].map(([ws, connection]) =>
+        goodbye(ws, (code, reason) => connection.close(code, reason)),
       )
       await Promise.all(gone)
     },
@@ -135,10 +116,6 @@ function turnAway(socket: Duplex, status: string, error: string): void {
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
-
-/** Runs it every so many seconds; never where that is 0. */
-export const every = (seconds: number, run: () => void): NodeJS.Timeout | undefined =>
-  seconds > 0 ? setInterval(run, seconds * 1000) : undefined
 
 /** strfry's `relay.compression`. Without a sliding window no connection keeps what it has compressed before. */
 const deflateBy = ({ enabled, slidingWindow }: Config['relay']['compression']) =>
