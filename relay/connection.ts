@@ -6,12 +6,16 @@ import { payloads, textFrame } from './frame.ts'
 import type { Visibility } from './store/store.ts'
 import type { Subscription } from './subscription.ts'
 
+/** Why what a client asked for may be given up; one for all, because an error's stack costs more than most closings. */
+const GONE = new Error('the client is gone')
+
 /**
  * One client. What is sent in one turn of the event loop leaves in one write; a client that does not read is
  * cut once `maxPendingBytes` wait for it.
  */
 export class Connection {
   readonly ip: string
+  private readonly source: PolicyContext['source']
   /** NIP-42, for the whole life of the connection. */
   readonly challenge = randomBytes(16).toString('hex')
   readonly subscriptions = new Map<string, Subscription>()
@@ -27,7 +31,8 @@ export class Connection {
   private readonly flushLater: (connection: Connection) => void
   /** What is sent to it is compressed, by ws: frames that are shared with others cannot be. */
   private readonly deflates: boolean
-  private readonly gone = new AbortController()
+  /** Made for the first who asks: of most connections nobody does. */
+  private gone: AbortController | undefined
   private frames: Buffer[] = []
   private frameBytes = 0
 
@@ -39,12 +44,13 @@ export class Connection {
     this.ws = ws
     this.socket = socket
     this.ip = options.ip
+    this.source = { type: this.ip.includes(':') ? 'IP6' : 'IP4', info: this.ip }
     this.maxPendingBytes = options.maxPendingBytes
     this.flushLater = options.flushLater
     this.deflates = ws.extensions.includes('permessage-deflate')
     ws.once('close', () => {
       this.closed = true
-      this.gone.abort()
+      this.gone?.abort(GONE)
     })
   }
 
@@ -54,13 +60,22 @@ export class Connection {
 
   /** What policies are told of this client. */
   context(receivedAt: number): PolicyContext {
-    const type = this.ip.includes(':') ? 'IP6' : 'IP4'
+    const connection = this
     return {
-      source: { type, info: this.ip },
+      source: this.source,
       authed: this.pubkeys,
       receivedAt,
-      signal: this.gone.signal,
+      get signal() {
+        return connection.goneSignal()
+      },
     }
+  }
+
+  private goneSignal(): AbortSignal {
+    if (this.gone) return this.gone.signal
+    this.gone = new AbortController()
+    if (this.closed) this.gone.abort(GONE)
+    return this.gone.signal
   }
 
   /** NIP-42: goes out before whatever asks for authentication. */
