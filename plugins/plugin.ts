@@ -21,6 +21,7 @@ export type {
 export {
   type ErrorSource,
   type StreamPhase,
+  slowCall,
   streamPhase,
   streamReady,
   streamTrouble,

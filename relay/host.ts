@@ -205,7 +205,7 @@ function checked(plugin: string, handler: Handler, times: Stopwatch | undefined)
     if (answer === 'store') return answer
     return Promise.resolve(answer)
       .then(decided)
-      .finally(() => times?.took(performance.now() - startedAt))
+      .finally(() => times?.took(performance.now() - startedAt, event))
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   ReadRequest,
 } from '../plugins/plugin.ts'
 import type { PluginTimes, Stopwatch } from './plugin-times.ts'
+import type { Work } from './slow-calls.ts'
 import type { Visibility } from './store/store.ts'
 import { within } from './within.ts'
 
@@ -77,14 +78,15 @@ export function judge(
   function firstRefusal(
     list: readonly Asked[],
     ask: (policy: Policy) => Awaitable<Decision> | undefined,
+    work: Work,
     sampled: boolean,
     from = 0,
   ): Awaitable<Decision> {
     for (let i = from; i < list.length; i++) {
-      const decision = verdict(list[i] as Asked, ask, sampled)
+      const decision = verdict(list[i] as Asked, ask, work, sampled)
       if (decision instanceof Promise)
         return decision.then(one =>
-          one.action === 'accept' ? firstRefusal(list, ask, sampled, i + 1) : one,
+          one.action === 'accept' ? firstRefusal(list, ask, work, sampled, i + 1) : one,
         )
       if (decision.action !== 'accept') return decision
     }
@@ -94,6 +96,7 @@ export function judge(
   function verdict(
     asked: Asked,
     ask: (policy: Policy) => Awaitable<Decision> | undefined,
+    work: Work,
     sampled: boolean,
   ): Awaitable<Decision> {
     const { policy, times } = asked
@@ -101,16 +104,23 @@ export function judge(
     try {
       const answer = ask(policy)
       if (!(answer instanceof Promise)) {
-        if (sampled) times?.sampled(performance.now() - startedAt)
+        if (sampled) times?.sampled(performance.now() - startedAt, work)
         return isDecision(answer) ? answer : failed(asked, NO_DECISION)
       }
+      // A look at the clock costs as much as a small policy: all that answer later are timed, of the others one in sixteen.
+      const since = sampled ? startedAt : performance.now()
+      const answered = () => {
+        const ms = performance.now() - since
+        if (sampled) times?.sampled(ms, work)
+        else times?.passed(ms, work)
+      }
       const ms = policy.deadlineMs ?? deadlineMs
-      const checked = within(answer, ms, `no answer after ${ms} ms`).then(
-        one => (isDecision(one) ? one : failed(asked, NO_DECISION)),
-        error => failed(asked, error),
-      )
-      if (!sampled) return checked
-      return checked.finally(() => times?.sampled(performance.now() - startedAt))
+      return within(answer, ms, `no answer after ${ms} ms`)
+        .finally(answered)
+        .then(
+          one => (isDecision(one) ? one : failed(asked, NO_DECISION)),
+          error => failed(asked, error),
+        )
     } catch (error) {
       return failed(asked, error)
     }
@@ -138,7 +148,7 @@ export function judge(
         log.error(fields, 'a policy failed, so it hides')
         return false
       } finally {
-        if (sampled) times?.sampled(performance.now() - startedAt)
+        if (sampled) times?.sampled(performance.now() - startedAt, event)
       }
     }
     return true
@@ -146,9 +156,14 @@ export function judge(
 
   return {
     write: (event, ctx) =>
-      firstRefusal(writersFor(event.kind), policy => policy.write?.(event, ctx), timesWrite()),
+      firstRefusal(
+        writersFor(event.kind),
+        policy => policy.write?.(event, ctx),
+        event,
+        timesWrite(),
+      ),
     read: (request, ctx) =>
-      firstRefusal(readers, policy => policy.read?.(request, ctx), timesRead()),
+      firstRefusal(readers, policy => policy.read?.(request, ctx), request.filters, timesRead()),
     visibleKinds: anyKind ? 'all' : kinds,
     shows,
   }

@@ -1,42 +1,34 @@
 import { Counter, type Registry } from 'prom-client'
-import type { Logger } from '../plugins/plugin.ts'
+import type { SlowCalls, Work } from './slow-calls.ts'
 
 /** One call in so many is timed, and stands for all of them; a power of two. */
 const SAMPLE = 16
-/** A slow plugin is named in the log this often at most. */
-const COMPLAIN_MS = 60_000
 
 export type HookName = 'write' | 'read' | 'visible' | 'handle' | 'onStored' | 'job'
 
 /** What leaves the process may take its time; these make a client wait. */
 const AWAITED: readonly HookName[] = ['write', 'read', 'visible', 'handle']
 
-/** Adds up the time of one plugin's hook, in ms. */
+/** Adds up the time of one plugin's hook, in ms; `work` is what for. */
 export interface Stopwatch {
   /** Of one call. */
-  took(ms: number): void
+  took(ms: number, work?: Work): void
   /** Of a call that stands for sixteen. */
-  sampled(ms: number): void
+  sampled(ms: number, work?: Work): void
+  /** Of a call that another one stands for: it only counts where it was slow. */
+  passed(ms: number, work?: Work): void
 }
 
 /**
- * What each plugin costs, by hook: `sluice_plugin_seconds_total` and `sluice_plugin_calls_total`, and a line in the log,
- * once a minute at most, that names a plugin of which a call took longer than `slowMs()` (0: never).
+ * What each plugin costs, by hook: `sluice_plugin_seconds_total` and `sluice_plugin_calls_total`. What made a client wait
+ * is told to `slow`, which judges whether it was.
  *
  * @example
- * const times = pluginTimes({ metrics, log, slowMs: () => 250 })
+ * const times = pluginTimes({ metrics, slow })
  * times.of('live-chat', 'write').took(0.02)
  */
-export function pluginTimes(options: {
-  metrics: Registry
-  log: Logger
-  slowMs(): number
-  /** Milliseconds that only grow. */
-  now?: () => number
-}) {
-  const { metrics, log, slowMs, now = () => performance.now() } = options
+export function pluginTimes({ metrics, slow }: { metrics: Registry; slow: SlowCalls }) {
   const watches = new Map<string, { plugin: string; hook: HookName; ms: number; calls: number }>()
-  const complaints = new Map<string, { at: number; calls: number }>()
   const labelNames = ['plugin', 'hook'] as const
   new Counter({
     name: 'sluice_plugin_seconds_total',
@@ -59,16 +51,6 @@ export function pluginTimes(options: {
     },
   })
 
-  function slow(plugin: string, hook: HookName, ms: number): void {
-    const known = complaints.get(plugin) ?? { at: Number.NEGATIVE_INFINITY, calls: 0 }
-    complaints.set(plugin, known)
-    known.calls += 1
-    if (now() - known.at < COMPLAIN_MS) return
-    log.warn({ plugin, hook, ms: Math.round(ms), calls: known.calls }, 'a plugin is slow')
-    known.at = now()
-    known.calls = 0
-  }
-
   return {
     /** Says for each call whether it is to be timed. */
     sampler(): () => boolean {
@@ -83,13 +65,17 @@ export function pluginTimes(options: {
       const key = `${plugin} ${hook}`
       const watch = watches.get(key) ?? { plugin, hook, ms: 0, calls: 0 }
       watches.set(key, watch)
-      const add = (ms: number, weight: number) => {
+      const isAwaited = AWAITED.includes(hook)
+      const add = (ms: number, weight: number, work?: Work) => {
         watch.ms += ms * weight
         watch.calls += weight
-        const limit = slowMs()
-        if (ms > limit && limit > 0 && AWAITED.includes(hook)) slow(plugin, hook, ms)
+        if (isAwaited) slow(plugin, hook, ms, work)
       }
-      return { took: ms => add(ms, 1), sampled: ms => add(ms, SAMPLE) }
+      return {
+        took: (ms, work) => add(ms, 1, work),
+        sampled: (ms, work) => add(ms, SAMPLE, work),
+        passed: (ms, work) => add(ms, 0, work),
+      }
     },
   }
 }

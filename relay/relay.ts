@@ -19,12 +19,16 @@ import type { Handler } from './host.ts'
 import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
 import type { RelayMetrics } from './metrics.ts'
+import type { SlowCalls } from './slow-calls.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
 import { type Subscription, subscriptionIndex } from './subscription.ts'
 import { syncer } from './sync.ts'
 import { rawOf } from './verify.ts'
 
 type Request = Extract<ClientMessage, { type: 'REQ' | 'COUNT' }>
+
+/** Whom a slow disk, or a filter that finds much, is put down to. */
+const STORE = 'store'
 
 /** NIP-42 lets one connection hold several pubkeys; this many are enough for any client. */
 const MAX_PUBKEYS = 100
@@ -62,10 +66,12 @@ export function createRelay(options: {
   /** The addresses under which AUTH events may name us. */
   isOurUrl(url: string): boolean
   counts: RelayMetrics
+  /** Told how long storing and asking took. */
+  slow: SlowCalls
   clock: Clock
   log: Logger
 }) {
-  const { store, judge, rules, verify, counts, clock, log } = options
+  const { store, judge, rules, verify, counts, slow, clock, log } = options
   const index = subscriptionIndex()
   const sync = syncer({ store, judge, maxItems: () => rules().limits.maxSyncEvents, ask, clock })
   const inFlight = new Map<string, Promise<Decision>>()
@@ -205,9 +211,15 @@ export function createRelay(options: {
   function keep(event: NostrEvent, ctx: PolicyContext, met: Rules): Awaitable<Decision> {
     const answer = met.handles.get(event.kind)?.(event, ctx) ?? 'store'
     if (answer !== 'store') return answer
-    if (!isEphemeral(event.kind)) return store.putEvent(event).then(decisionOf)
-    broadcast(event)
-    return accept
+    if (isEphemeral(event.kind)) {
+      broadcast(event)
+      return accept
+    }
+    const startedAt = performance.now()
+    return store.putEvent(event).then(outcome => {
+      slow(STORE, 'put', performance.now() - startedAt, event)
+      return decisionOf(outcome)
+    })
   }
 
   /** Ephemeral events pass by: no seq, so every live subscription may have them. */
@@ -270,6 +282,7 @@ export function createRelay(options: {
       return andThen(result, stored => {
         const ms = performance.now() - startedAt
         counts.queried(filters, ms)
+        slow(STORE, 'query', ms, filters)
         if (limits.logging.dbScanPerf)
           log.info({ filters, ms, events: stored.raws.length }, 'a query')
         sent.stored += stored.raws.length
@@ -318,11 +331,15 @@ export function createRelay(options: {
       return connection.send(['CLOSED', message.id, 'blocked: this relay does not count'])
     return andThen(mayRead(connection, message), allowed => {
       if (!allowed) return
+      const startedAt = performance.now()
       const counted = store.count(message.filters, {
         visibility: visibilityOf(connection),
         max: rules().limits.maxCount,
       })
-      return andThen(counted, result => connection.send(['COUNT', message.id, result]))
+      return andThen(counted, result => {
+        slow(STORE, 'count', performance.now() - startedAt, message.filters)
+        connection.send(['COUNT', message.id, result])
+      })
     })
   }
 

@@ -21,6 +21,7 @@ import { pluginTimes } from './plugin-times.ts'
 import { createRelay, type Relay, type RelayLimits } from './relay.ts'
 import { reloading } from './reload.ts'
 import { loadSigner } from './signer.ts'
+import { slowCalls } from './slow-calls.ts'
 import { serveSockets } from './sockets.ts'
 import { openSqliteStore } from './store/sqlite/index.ts'
 import { holdFolder } from './store/sqlite/lock.ts'
@@ -99,14 +100,22 @@ export async function startRelay(options: {
     relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
   )
   const ipOf = (request: IncomingMessage) => address()(request)
-  const times = pluginTimes({ metrics, log, slowMs: () => live.slowPluginMs })
+  const heard = telemetry({ log, metrics })
+  const slow = slowCalls({
+    metrics,
+    log,
+    telemetry: heard,
+    clock,
+    slowMs: () => live.slowPluginMs,
+  })
+  const times = pluginTimes({ metrics, slow })
   const plugins = pluginSet({
     setUp: pluginHost({
       store,
       signer,
       clock,
       log,
-      telemetry: telemetry({ log, metrics }),
+      telemetry: heard,
       dataDir,
       urls: known,
       admit: (value, ctx) => admit(value, ctx),
@@ -153,6 +162,7 @@ export async function startRelay(options: {
     verify,
     isOurUrl: url => known().isOurs(url),
     counts,
+    slow,
     clock,
     log,
   })

@@ -4,15 +4,16 @@ import { streamClock, streams } from '../live-stream/stream.ts'
 import { accounts, verifyLedger } from '../payment-stream/ledger.ts'
 import { sessionAt, sessions, sessionsOfStream } from '../payment-stream/session.ts'
 import type { Host, Reader, RelayHttp } from '../plugin.ts'
+import type { SlowLog } from './slow-log.ts'
 
 const PATH = '/api/v1/operator'
 const MOST_STREAMS = 200
 
 /**
  * What NIP-86 has no method for, read-only, for the relay's administrators (NIP-98): `GET /api/v1/operator` gives streams,
- * sessions and the ledger's totals; `GET /api/v1/operator/books` compares the ledger with its journal, which reads all of it.
+ * sessions, the ledger's totals and what was slow; `GET /api/v1/operator/books` compares the ledger with its journal, which reads all of it.
  */
-export function overviewApi(host: Host, admins: readonly string[]) {
+export function overviewApi(host: Host, admins: readonly string[], slow: SlowLog) {
   /** The refusal of who is no administrator. */
   function refusal(c: Context, path: string): Response | undefined {
     const auth = httpAuth(c.req.header('authorization'), {
@@ -34,7 +35,7 @@ export function overviewApi(host: Host, admins: readonly string[]) {
         streamsNow(store, host.clock.now()),
         ledgerTotals(store),
       ])
-      return c.json({ ...shown, ledger }, 200, noStore)
+      return c.json({ ...shown, ledger, slow: slow.newest() }, 200, noStore)
     })
     app.get(`${PATH}/books`, async c => {
       const refused = refusal(c, `${PATH}/books`)

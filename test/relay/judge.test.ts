@@ -3,9 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import type { NostrEvent } from '../../events/index.ts'
-import { accept, definePlugin, type Policy } from '../../plugins/plugin.ts'
+import { accept, definePlugin, type Policy, slowCall } from '../../plugins/plugin.ts'
 import { judge } from '../../relay/judge.ts'
 import { pluginTimes } from '../../relay/plugin-times.ts'
+import { slowCalls } from '../../relay/slow-calls.ts'
+import { telemetry } from '../../relay/telemetry.ts'
 import { connect, person, startRelay } from '../harness.ts'
 import { from, note } from '../policies/ask.ts'
 import { keptLog } from '../reload/fixtures.ts'
@@ -50,8 +52,11 @@ test('a visible that answers later, or with nothing, hides', () => {
 test('each hook is timed by plugin, policies one call in sixteen; a slow one is named once a minute', async () => {
   const metrics = new Registry()
   const { log, lines } = keptLog()
-  let now = 0
-  const times = pluginTimes({ metrics, log, slowMs: () => 5, now: () => now })
+  let now = 100_000
+  const clock = { now: () => now }
+  const heard = telemetry({ log, metrics })
+  const slow = slowCalls({ metrics, log, telemetry: heard, clock, slowMs: () => 5 })
+  const times = pluginTimes({ metrics, slow })
   const busy: Policy = {
     name: 'busy',
     write() {
@@ -71,14 +76,48 @@ test('each hook is timed by plugin, policies one call in sixteen; a slow one is 
   assert.is(lines.length, 1)
   assert.equal(
     [lines[0]?.plugin, lines[0]?.hook, lines[0]?.text],
-    ['heavy', 'write', 'a plugin is slow'],
+    ['heavy', 'write', 'a call was slow'],
   )
-  now = 60_000
+  now += 60_000
   for (let i = 0; i < 16; i++) await asked.write(note(), from())
   assert.is(lines.length, 2)
   assert.is(lines[1]?.calls, 3, 'with those that were passed over')
   times.of('patient', 'job').took(10_000)
   assert.is(lines.length, 2, 'a job may take its time')
+})
+
+test('of what answers later each slow call is told, with what it was about; 0 tells of none', async () => {
+  const metrics = new Registry()
+  const { log, lines } = keptLog()
+  const heard = telemetry({ log, metrics })
+  const told: unknown[] = []
+  heard.on(slowCall, ({ ms, ...call }) => told.push(call))
+  let slowMs = 5
+  const clock = { now: () => 1000 }
+  const slow = slowCalls({ metrics, log, telemetry: heard, clock, slowMs: () => slowMs })
+  const later = () => new Promise<typeof accept>(done => setTimeout(() => done(accept), 12))
+  const policy: Policy = { name: 'p', write: later, read: later }
+  const times = pluginTimes({ metrics, slow })
+  const asked = judge([policy], { deadlineMs: 1000, log, pluginOf: () => 'patient', times })
+  const event = note()
+  for (let i = 0; i < 3; i++) await asked.write(event, from())
+  await asked.read({ verb: 'REQ', filters: [{ search: 'x'.repeat(1000) }] }, from())
+  await Promise.resolve()
+  const write = { at: 1000, plugin: 'patient', hook: 'write' }
+  const about = { event: { id: event.id, kind: event.kind }, filters: undefined }
+  const filters = `[{"search":"${'x'.repeat(288)}`
+  assert.equal(told, [
+    ...[1, 2, 3].map(() => ({ ...write, ...about })),
+    { ...write, hook: 'read', event: undefined, filters },
+  ])
+  assert.is(lines.length, 1)
+  assert.not(JSON.stringify(lines).includes('xxx'), 'what was asked for stays out of the log')
+  assert.match(await metrics.metrics(), /sluice_slow_threshold_seconds 0.005/)
+  slowMs = 0
+  await asked.write(event, from())
+  slowMs = 1000
+  await asked.write(event, from())
+  assert.is(told.length, 4)
 })
 
 test('a handler owns an ephemeral kind: nobody else sees it; others are passed on', async () => {
