@@ -2,16 +2,19 @@ import type { Context } from 'hono'
 import { httpAuth } from '../http-auth.ts'
 import { streamClock, streams } from '../live-stream/stream.ts'
 import { accounts, verifyLedger } from '../payment-stream/ledger.ts'
+import { creditGrants } from '../payment-stream/rails/credit.ts'
 import { sessionAt, sessions, sessionsOfStream } from '../payment-stream/session.ts'
 import type { Host, Reader, RelayHttp } from '../plugin.ts'
 import type { SlowLog } from './slow-log.ts'
 
 const PATH = '/api/v1/operator'
 const MOST_STREAMS = 200
+const GRANTS_SHOWN = 50
 
 /**
  * What NIP-86 has no method for, read-only, for the relay's administrators (NIP-98): `GET /api/v1/operator` gives streams,
- * sessions, the ledger's totals and what was slow; `GET /api/v1/operator/books` compares the ledger with its journal, which reads all of it.
+ * sessions, the ledger's totals and what was slow; `GET /api/v1/operator/books` compares the ledger with its journal, which reads all of it;
+ * `GET /api/v1/operator/grants` gives the newest fifty grants of credit, `?before=<next>` those before them.
  */
 export function overviewApi(host: Host, admins: readonly string[], slow: SlowLog) {
   /** The refusal of who is no administrator. */
@@ -41,6 +44,14 @@ export function overviewApi(host: Host, admins: readonly string[], slow: SlowLog
       const refused = refusal(c, `${PATH}/books`)
       if (refused) return refused
       return c.json({ problems: await verifyLedger(host.store) }, 200, noStore)
+    })
+    app.get(`${PATH}/grants`, async c => {
+      const refused = refusal(c, `${PATH}/grants${new URL(c.req.url).search}`)
+      if (refused) return refused
+      const page = { before: c.req.query('before'), limit: GRANTS_SHOWN }
+      const { grants, next } = await creditGrants(host.store, page)
+      const shown = grants.map(grant => ({ ...grant, amount: String(grant.amount) }))
+      return c.json({ grants: shown, next }, 200, noStore)
     })
   }
 }

@@ -14,6 +14,10 @@ const granting = {
     pubkey: z.string().regex(/^[0-9a-f]{64}$/, 'needs 64 lowercase hex'),
     amount: positiveAmount,
     why: reason,
+    id: z
+      .string()
+      .regex(/^[0-9A-Za-z-]{16,64}$/, 'needs 16 to 64 letters, digits or hyphens')
+      .optional(),
   }),
   denial: 'only the operator grants credit here',
 } as const
@@ -41,12 +45,20 @@ export function api(desk: Desk) {
     if (!credit) return c.json({ error: 'this relay gives no credit, its rails are others' }, 404)
     const asked = await fromOperator(desk, c, granting)
     if (asked instanceof Response) return asked
-    const { id, pubkey: by } = asked
-    const { pubkey, amount, why } = asked.value
+    const { pubkey: by, value } = asked
+    const { pubkey, amount, why } = value
+    // An id is its operator's own: two who choose alike do not meet.
+    const id = value.id === undefined ? asked.id : `${by}:${value.id}`
     const at = host.clock.now()
-    const holds = await grantCredit(host.store, { id, pubkey, amount, why, by, at })
-    host.log.info({ pubkey, amount: String(amount), by, why }, 'credit granted')
-    return c.json({ pubkey, asset: CREDIT, granted: String(amount), balance: String(holds) })
+    const granted = await grantCredit(host.store, { id, pubkey, amount, why, by, at })
+    if (!granted.ok)
+      return c.json(
+        { error: `${granted.problem === 'taken' ? 'id' : 'amount'}: ${granted.msg}` },
+        granted.problem === 'taken' ? 409 : 400,
+      )
+    host.log.info({ pubkey, amount: String(amount), by, why, id }, 'credit granted')
+    const balance = String(granted.balance)
+    return c.json({ pubkey, asset: CREDIT, granted: String(amount), balance })
   }
 
   return (app: RelayHttp): void => {

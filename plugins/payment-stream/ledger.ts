@@ -104,6 +104,36 @@ export async function* postings(reader: Reader): AsyncGenerator<Posting> {
   }
 }
 
+/** The posting of that id. */
+export async function postingOf(reader: Reader, id: string): Promise<Posting | undefined> {
+  const found = await posted.get(reader, id)
+  return found && journal.get(reader, found.key)
+}
+
+/**
+ * The newest postings whose id begins with `prefix`, newest first: their ids are read, not the journal. `before` is the
+ * `next` of the page before; absent there: that was the last.
+ */
+export async function newestPostings(
+  reader: Reader,
+  { prefix, before, limit }: { prefix: string; before?: string; limit: number },
+): Promise<{ found: Posting[]; next?: string }> {
+  const keys: string[] = []
+  for (let after: string | undefined; ; ) {
+    const page = await posted.list(reader, { prefix, after, limit: PAGE })
+    for (const { value } of page)
+      if (before === undefined || value.key < before) keys.push(value.key)
+    if (page.length < PAGE) break
+    after = page.at(-1)?.key
+  }
+  const shown = keys.sort().reverse().slice(0, limit)
+  const found = await Promise.all(shown.map(key => journal.get(reader, key)))
+  return {
+    found: found.filter(posting => posting !== undefined),
+    next: keys.length > limit ? shown.at(-1) : undefined,
+  }
+}
+
 /** What moved on one account, oldest first, with the balance after each: an operator's audit trail. */
 export async function statement(
   reader: Reader,

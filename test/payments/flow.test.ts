@@ -196,7 +196,34 @@ test('the operator grants credit, once for each proof; nobody else does', async 
     assert.is(response.status, 400, String(amount))
     assert.match(((await response.json()) as { error: string }).error, /^amount: /)
   }
-  assert.is((await (await send(operator, { ...body, why: '  ' })).again()).status, 400)
+  for (const why of ['  ', undefined, 'x'.repeat(501)])
+    assert.is((await (await send(operator, { ...body, why })).again()).status, 400)
+
+  // An id of the operator's choice: signed anew (a second click), it grants nothing more.
+  const id = 'a-click-on-the-page-1'
+  const to = { ...body, pubkey: person().pubkey, id }
+  const ask = async (who: typeof operator, said: object) => {
+    const response = await (await send(who, said)).again()
+    const { balance, error } = (await response.json()) as { balance?: string; error?: string }
+    return [response.status, balance ?? error]
+  }
+  const clicks = await Promise.all([1, 2, 3].map(() => ask(operator, to)))
+  assert.equal(clicks, Array(3).fill([200, '500']))
+  const [status, why] = await ask(operator, { ...to, amount: '501' })
+  assert.is(status, 409)
+  assert.match(String(why), /^id: this id has granted 500 CREDIT/)
+  for (const bad of ['short', 'x'.repeat(65), 'has a space in it', 7])
+    assert.match(String(await ask(operator, { ...to, id: bad })), /^400,id: /)
+  // One who is no operator gets nothing for a known id, and nothing for one of their own.
+  for (const one of [id, 'an-id-of-a-stranger'])
+    assert.is((await ask(person(), { ...to, id: one }))[0], 403)
+  // The relay itself may choose as another operator did: an id is its operator's own.
+  const most = String(2n ** 63n - 1n)
+  assert.match(
+    String(await ask(operator, { ...to, id: `${id}2`, amount: most })),
+    /^400,amount: at/,
+  )
+  assert.is(await balanceOf(relay.relay.store, 'CREDIT', `viewer:${to.pubkey}`), 500n)
 })
 
 test('killed again and again under a paying load: journal = balances = sessions = receipts', async () => {

@@ -9,7 +9,7 @@ import {
   statement,
   verifyLedger,
 } from '../../plugins/payment-stream/ledger.ts'
-import { creditRail, grantCredit } from '../../plugins/payment-stream/rails/credit.ts'
+import { creditGrants, creditRail, grantCredit } from '../../plugins/payment-stream/rails/credit.ts'
 import { openStore } from './bench.ts'
 
 const test = suite<ReturnType<typeof openStore>>('ledger')
@@ -113,9 +113,10 @@ test('welcome credit comes once for each pubkey and ends at its cap', async ({ s
 
 test('an operator grant credits once for its proof and leaves a trail', async ({ store }) => {
   const grant = { id: 'e1', pubkey, amount: 50n, why: 'Monday', by, at: 1_700_000_000_000 }
-  assert.is(await grantCredit(store, grant), 50n)
-  assert.is(await grantCredit(store, grant), 50n)
-  assert.is(await grantCredit(store, { ...grant, id: 'e2', amount: 7n, why: 'Tuesday' }), 57n)
+  const second = { ...grant, id: 'e2', amount: 7n, why: 'Tuesday', at: grant.at + 1 }
+  assert.equal(await grantCredit(store, grant), { ok: true, balance: 50n })
+  assert.equal(await grantCredit(store, { ...grant, at: 7 }), { ok: true, balance: 50n })
+  assert.equal(await grantCredit(store, second), { ok: true, balance: 57n })
   const lines = await statement(store, 'CREDIT', 'grant:operator')
   assert.equal(
     lines.map(({ memo, amount, balance }) => [memo, amount, balance]),
@@ -125,6 +126,79 @@ test('an operator grant credits once for its proof and leaves a trail', async ({
     ],
   )
   assert.throws(() => grantCredit(store, { ...grant, id: 'e3', amount: 0n }), /positive/)
+  assert.equal(await creditGrants(store, { limit: 9 }), {
+    grants: [second, grant],
+    next: undefined,
+  })
+})
+
+test('an id never grants another thing, and no grant takes an account beyond 2^63-1', async ({
+  store,
+}) => {
+  const grant = { id: 'e1', pubkey, amount: 50n, why: 'Monday', by, at: 1_700_000_000_000 }
+  await grantCredit(store, grant)
+  const others = [{ amount: 51n }, { why: 'Tuesday' }, { pubkey: by }, { by: pubkey }]
+  for (const other of others) {
+    const answer = await grantCredit(store, { ...grant, ...other })
+    assert.is(!answer.ok && answer.problem, 'taken', JSON.stringify(Object.keys(other)))
+  }
+  const most = { ...grant, id: 'e2', amount: MAX_AMOUNT - 50n }
+  const beyond = await grantCredit(store, { ...most, amount: most.amount + 1n })
+  assert.is(!beyond.ok && beyond.problem, 'too large')
+  // The same, to somebody who has nothing: the grants' own account has its end too.
+  const elsewhere = await grantCredit(store, { ...most, pubkey: by, amount: most.amount + 1n })
+  assert.is(!elsewhere.ok && elsewhere.problem, 'too large')
+  assert.equal(await grantCredit(store, most), { ok: true, balance: MAX_AMOUNT })
+  assert.equal(await verifyLedger(store), [])
+})
+
+test('any grants, clicked, resent and mixed up: each id gives once, and the trail adds up', async () => {
+  const people = [pubkey, by, 'd'.repeat(64)]
+  const who = fc.constantFrom(...people)
+  const one = fc
+    .record({
+      id: fc.constantFrom('i', 'j', 'k', 'l', 'm'),
+      pubkey: who,
+      by: who,
+      amount: fc.oneof(fc.bigInt({ min: 1n, max: 3n }), fc.constant(MAX_AMOUNT - 2n)),
+      why: fc.oneof(fc.string({ minLength: 1, maxLength: 8 }), fc.constantFrom('a: b\nc', 'x')),
+      at: fc.integer({ min: 1, max: 3 }),
+    })
+    .map(grant => ({ ...grant }))
+  const property = fc.asyncProperty(fc.array(one, { maxLength: 12 }), async asked => {
+    const { store, close } = openStore()
+    try {
+      // Each is sent twice, and all at once.
+      const twice = [...asked, ...asked]
+      const answers = await Promise.all(twice.map(grant => grantCredit(store, grant)))
+      const first = new Map<string, (typeof asked)[number]>()
+      twice.forEach((grant, i) => {
+        if (answers[i]?.ok && !first.has(grant.id)) first.set(grant.id, grant)
+      })
+      for (const [i, grant] of twice.entries()) {
+        const given = first.get(grant.id)
+        if (answers[i]?.ok) assert.equal({ ...grant, at: given?.at }, given)
+      }
+      for (const somebody of people) {
+        const mine = [...first.values()].filter(grant => grant.pubkey === somebody)
+        const sum = mine.reduce((total, { amount }) => total + amount, 0n)
+        assert.is(await balanceOf(store, 'CREDIT', `viewer:${somebody}`), sum)
+      }
+      const trail = []
+      for (let before: string | undefined; ; ) {
+        const page = await creditGrants(store, { before, limit: 2 })
+        trail.push(...page.grants)
+        before = page.next
+        if (before === undefined) break
+      }
+      const newestFirst = [...first.values()].sort((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1))
+      assert.equal(trail, newestFirst)
+      assert.equal(await verifyLedger(store), [])
+    } finally {
+      await close()
+    }
+  })
+  await fc.assert(property, { numRuns: 30 })
 })
 
 test.run()
