@@ -72,6 +72,16 @@ export async function look(page: Page, name: string, fullPage = false): Promise<
   assert.equal(said, [], `${name} is accessible`)
 }
 
+/** Looks at the whole page wide and narrow, light and dark; it stays narrow and dark. */
+export async function lookAround(page: Page, name: string): Promise<void> {
+  for (const width of ['desktop', 'phone'] as const)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.setViewportSize(viewports[width])
+      await page.emulateMedia({ colorScheme })
+      await look(page, `${name}-${width}-${colorScheme}`, true)
+    }
+}
+
 /** Runs a page's story; when it fails, what the page showed is kept and printed. */
 export async function story(page: Page, name: string, steps: () => Promise<void>): Promise<void> {
   try {

@@ -5,6 +5,11 @@ import { texts } from '../texts.ts'
 
 const number = new Intl.NumberFormat('en')
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const exact = new Intl.DateTimeFormat('en', {
+  dateStyle: 'medium',
+  timeStyle: 'medium',
+  hourCycle: 'h23',
+})
 const dateTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
 
 /** What an asset is called: `credits`, `SAT`. */
@@ -43,6 +48,9 @@ export function when(seconds: number, now = Date.now() / 1000): string {
   if (Math.abs(away) < 86_400) return relative.format(Math.round(away / 3600), 'hour')
   return dateTime.format(seconds * 1000)
 }
+
+/** `Nov 21, 2026, 03:02:14`, for records. Unix ms. */
+export const moment = (ms: number): string => exact.format(ms)
 
 /** `14:05`. Unix seconds. */
 export const clockTime = (seconds: number): string =>

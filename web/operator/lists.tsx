@@ -3,7 +3,7 @@ import { shortKey } from '../app/format.ts'
 import { TextField } from '../parts/fields.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { texts } from '../texts.ts'
-import { pubkeyOf } from './books.tsx'
+import { pubkeyOf } from './pubkey-of.ts'
 import type { Operator } from './use-operator.ts'
 
 const t = texts.operator

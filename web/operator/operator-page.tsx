@@ -7,8 +7,10 @@ import { Problem } from '../parts/problem.tsx'
 import { texts } from '../texts.ts'
 import { Books } from './books.tsx'
 import { Figures, PolicyTimes } from './figures.tsx'
+import { Grants } from './grants.tsx'
 import { Lists } from './lists.tsx'
 import { Reports } from './reports.tsx'
+import { Slow } from './slow.tsx'
 import { Streams } from './streams.tsx'
 import { type Operator, useMetrics, useOperator } from './use-operator.ts'
 
@@ -49,6 +51,7 @@ function Stranger() {
 function Desk({ operator }: { operator: Operator }) {
   const { info } = useApp()
   const history = useMetrics()
+  const now = history.at(-1)
   const { overview, problem } = operator
   return (
     <div class="operator">
@@ -67,6 +70,8 @@ function Desk({ operator }: { operator: Operator }) {
         {overview && <Streams overview={overview} />}
         {overview && <Books overview={overview} operator={operator} />}
         <PolicyTimes history={history} />
+        {overview && now && <Slow calls={overview.slow} now={now} />}
+        <Grants operator={operator} />
         <Reports operator={operator} />
         <Lists operator={operator} />
       </div>

@@ -3,6 +3,7 @@ import { duration, priceText, watchPath } from '../app/format.ts'
 import { Link } from '../parts/link.tsx'
 import { Name } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
+import { Table } from './table.tsx'
 import type { Overview } from './use-operator.ts'
 
 const t = texts.operator
@@ -15,25 +16,11 @@ export function Streams({ overview }: { overview: Overview }) {
       <h2 id="streams">{t.streams}</h2>
       <p class="hint">{t.streamsInAll(streams.length, streamsInAll)}</p>
       {streams.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: keyboards scroll what can be focused
-        <section class="table" tabIndex={0} aria-labelledby="streams">
-          <table>
-            <thead>
-              <tr>
-                {t.streamColumns.map(name => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {streams.map(stream => (
-                <Row key={stream.address} stream={stream} />
-              ))}
-            </tbody>
-          </table>
-        </section>
+        <Table labelledBy="streams" columns={t.streamColumns}>
+          {streams.map(stream => (
+            <Row key={stream.address} stream={stream} />
+          ))}
+        </Table>
       )}
     </section>
   )

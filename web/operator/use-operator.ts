@@ -21,6 +21,20 @@ export interface Overview {
   readonly sessions: Readonly<Record<string, number>>
   /** Asset -> class of accounts -> what they hold together. */
   readonly ledger: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** What was slow, newest first. */
+  readonly slow: readonly SlowMinute[]
+}
+
+/** The slowest call of a plugin's hook in a minute, and how many were slow in it. */
+export interface SlowMinute {
+  /** Unix ms. */
+  readonly at: number
+  readonly plugin: string
+  readonly hook: string
+  readonly ms: number
+  readonly calls: number
+  readonly event?: { readonly id: string; readonly kind: number }
+  readonly filters?: string
 }
 
 export interface Operator {
@@ -33,9 +47,10 @@ export interface Operator {
   refresh(): void
   /** Calls a method of NIP-86 and reads everything anew; what fails is shown in `problem`. */
   run(method: string, ...params: unknown[]): Promise<unknown>
-  /** The same for another path of the relay's API. */
-  post(path: string, body: object): Promise<unknown>
+  /** Asks another path of the relay's API, likewise. */
   get(path: string): Promise<unknown>
+  /** Changes something there, and reads everything anew; rejects with what fails. */
+  send(path: string, body: object): Promise<unknown>
 }
 
 const AGAIN_MS = 10_000
@@ -98,9 +113,13 @@ export function useOperator(): Operator {
         if (!method.startsWith('list')) setChanges(before => before + 1)
         return result
       }),
-    post: (path, body) =>
-      attempt(async () => api(origin + path, await need(), { method: 'POST', body })),
     get: path => attempt(async () => api(origin + path, await need())),
+    async send(path, body) {
+      const said = await api(origin + path, await need(), { method: 'POST', body })
+      setChanges(before => before + 1)
+      refresh()
+      return said
+    },
   }
 }
 
