@@ -193,6 +193,11 @@ export interface Host {
    * every write policy decide as they do there. Stores nothing.
    */
   admit(value: unknown, ctx: PolicyContext): Promise<Admission>
+  /**
+   * What anybody may read, newest first, at most a hundred: the read policies and the `visible` door decide as for a REQ of a
+   * client at `ip` that has not authenticated. For what a plugin shows over HTTP. Source: NIP-01's filters.
+   */
+  publicEvents(filters: readonly Filter[], ip: string): Promise<NostrEvent[]>
   /** Signs with the relay's key. */
   sign(template: EventTemplate): NostrEvent
   /** Signs, stores (ephemeral kinds: only sends) and fans out; resolves once durable. */

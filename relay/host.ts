@@ -46,6 +46,7 @@ export function pluginHost(options: {
   dataDir: string
   urls: Host['urls']
   admit: Host['admit']
+  publicEvents: Host['publicEvents']
   /** Passes an event on that is not stored. */
   broadcast(event: NostrEvent): void
 }) {
@@ -63,6 +64,7 @@ export function pluginHost(options: {
       metrics,
       telemetry: options.telemetry,
       admit: options.admit,
+      publicEvents: options.publicEvents,
       sign: signer.sign,
       async publish(template) {
         const event = signer.sign(template)

@@ -4,6 +4,8 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Logger, RelayHttp } from '../plugins/plugin.ts'
 import { pages } from './pages.ts'
+import type { PublicEvents } from './public-events.ts'
+import { streamCard } from './stream-card.ts'
 
 /** No route here takes more; each has its own limit below this one. */
 const MAX_BODY_BYTES = 1 << 20
@@ -33,6 +35,10 @@ export function createHttp(options: {
   webDir: string
   /** The public http(s) origin. */
   origin(): string
+  /** The relay's pubkey. */
+  self: string
+  /** What pages may say of streams. */
+  read: PublicEvents
   info(): object
   ready(): boolean
   metrics(): Promise<string>
@@ -80,8 +86,19 @@ export function createHttp(options: {
       'Content-Type': 'application/nostr+json',
     })
   })
-  const page = pages(options.webDir, options.origin)
-  app.get('*', c => page(new URL(c.req.url).pathname, c.req.header('accept-encoding') ?? ''))
+  const { webDir, origin, self, read } = options
+  const page = pages({
+    webDir,
+    origin,
+    site: () => (options.info() as { name?: string }).name || 'Sluice',
+    card: (naddr, ip) => streamCard(naddr, { read, self, origin: origin(), ip }),
+  })
+  app.get('*', c =>
+    page(new URL(c.req.url).pathname, {
+      accepted: c.req.header('accept-encoding') ?? '',
+      ip: c.get('ip'),
+    }),
+  )
 
   app.notFound(c => c.json({ error: 'there is nothing here' }, 404))
   app.onError((error, c) => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { type BrotliOptions, brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { type StreamCard, withCard } from './stream-card.ts'
 
 /** Everything a page may load: nothing inline, nothing from elsewhere but images. Only embeds stand in other pages. */
 const cspFor = (framedBy: "'none'" | '*'): string =>
@@ -39,13 +40,22 @@ type Encoding = 'br' | 'gzip' | 'identity'
 
 /**
  * Serves the built pages of a folder: its files, and index.html for every path of the pages' own. Each file is
- * compressed once for each encoding; a new build is noticed by its time.
+ * compressed once for each encoding; a new build is noticed by its time. A stream's page says in its head what `card` knows
+ * of it.
  *
  * @example
- * const page = pages('dist/web', () => 'https://relay.example')
- * page('/watch/naddr1...', 'gzip, br') // the answer with index.html
+ * const page = pages({ webDir: 'dist/web', origin: () => 'https://relay.example', site: () => 'Sluice', card })
+ * await page('/watch/naddr1...', { accepted: 'gzip, br', ip: '192.0.2.1' }) // the answer with index.html
  */
-export function pages(webDir: string, origin: () => string) {
+export function pages(options: {
+  webDir: string
+  /** The public http(s) origin. */
+  origin(): string
+  /** The relay's name. */
+  site(): string
+  card(naddr: string, ip: string): Promise<StreamCard | undefined>
+}) {
+  const { webDir, origin, site } = options
   const kept = new Map<string, { modified: number; body: Buffer }>()
 
   function bodyOf(file: string, encoding: Encoding): Buffer {
@@ -58,15 +68,19 @@ export function pages(webDir: string, origin: () => string) {
     return body
   }
 
-  /** A stream's page says where its oEmbed answer is (oembed.com, discovery). */
-  function streamPage(file: string, pathname: string, encoding: Encoding): Buffer {
-    const url = encodeURIComponent(origin() + pathname)
+  /** A stream's page says where its oEmbed answer is (oembed.com, discovery), and what it is about. */
+  async function streamPage(file: string, naddr: string, ip: string): Promise<string> {
+    const card = await options.card(naddr, ip)
+    const url = encodeURIComponent(`${origin()}/watch/${naddr}`)
     const link = `<link rel="alternate" type="application/json+oembed" href="${origin()}/oembed?format=json&amp;url=${url}">`
-    const html = readFileSync(file, 'utf8').replace('</head>', `${link}</head>`)
-    return encoded(Buffer.from(html), encoding, QUICK)
+    const html = readFileSync(file, 'utf8').replace('</head>', () => `${link}</head>`)
+    return card ? withCard(html, card, site()) : html
   }
 
-  return (pathname: string, accepted: string): Response => {
+  return async (
+    pathname: string,
+    { accepted, ip }: { accepted: string; ip: string },
+  ): Promise<Response> => {
     const isAsset = /^\/[\w-]+(\/[\w.-]+)*\.[a-z0-9]+$/.test(pathname) && !pathname.includes('..')
     const file = isAsset ? join(webDir, pathname) : join(webDir, 'index.html')
     if (!existsSync(file)) {
@@ -75,8 +89,9 @@ export function pages(webDir: string, origin: () => string) {
     }
     const ending = extname(file)
     const encoding = COMPRESSED.has(ending) ? bestOf(accepted) : 'identity'
-    const body = /^\/watch\/naddr1[0-9a-z]+\/?$/.test(pathname)
-      ? streamPage(file, pathname, encoding)
+    const naddr = /^\/watch\/(naddr1[0-9a-z]+)\/?$/.exec(pathname)?.[1]
+    const body = naddr
+      ? encoded(Buffer.from(await streamPage(file, naddr, ip)), encoding, QUICK)
       : bodyOf(file, encoding)
     return new Response(new Uint8Array(body), {
       headers: {

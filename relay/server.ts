@@ -18,6 +18,7 @@ import { queueMetrics, relayMetrics } from './metrics.ts'
 import { pluginSet } from './plugin-set.ts'
 import { pluginSockets } from './plugin-sockets.ts'
 import { pluginTimes } from './plugin-times.ts'
+import { publicEvents } from './public-events.ts'
 import { createRelay, type Relay, type RelayLimits } from './relay.ts'
 import { reloading } from './reload.ts'
 import { loadSigner } from './signer.ts'
@@ -119,6 +120,7 @@ export async function startRelay(options: {
       dataDir,
       urls: known,
       admit: (value, ctx) => admit(value, ctx),
+      publicEvents: (filters, ip) => read(filters, ip),
       broadcast: event => relay?.broadcast(event),
     }),
     log,
@@ -129,6 +131,8 @@ export async function startRelay(options: {
       createHttp({
         webDir: packageFile('dist/web'),
         origin: () => known().http,
+        self: signer.self,
+        read: (filters, ip) => read(filters, ip),
         info: () => relayInfo(config, signer.self, version, info()),
         ready: () => ready,
         metrics: () => {
@@ -153,6 +157,7 @@ export async function startRelay(options: {
   const counts = relayMetrics(metrics)
   const verify = signatureVerifier(curve, counts.verified)
   const admit = admitter({ judge: plugins.judge, verify })
+  const read = publicEvents({ judge: plugins.judge, store, clock })
   await plugins.load(loaded)
   store.jobsFor(kind => plugins.current().jobsFor(kind))
   relay = createRelay({

@@ -56,6 +56,7 @@ const host = pluginHost({
   dataDir: config.db,
   urls: () => companionUrls(loaded),
   admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
+  publicEvents: async () => [],
   broadcast: () => undefined,
 })
 

@@ -353,10 +353,11 @@ export const texts = {
     cost: (average: string, calls: number) => `${average} ms, ${calls} calls`,
     slow: 'Slow calls',
     slowHelp: (limit: string) =>
-      `What a client waited for longer than ${limit} (slowPluginMs): the slowest call of each minute. Kept in memory, the last hundred.`,
+      `What a client waited for longer than ${limit} (slowPluginMs): of each minute the slowest call, and how many there were. Kept in memory, the last hundred.`,
     slowOff: 'Nothing counts as slow: slowPluginMs is 0 in strfry.conf.',
     nothingSlow: 'Nothing was slow.',
-    slowColumns: ['When', 'What', 'Took', 'Slow in that minute', 'About'],
+    slowColumns: ['When', 'What', 'Took', 'Calls', 'About'],
+    slowCount: 'slow calls',
     slowEvent: (kind: number) => `kind ${kind}`,
     reports: 'Reports',
     noReports: 'Nothing is reported.',

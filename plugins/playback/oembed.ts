@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import * as nip19 from 'nostr-tools/nip19'
 import { kinds } from '../../events/index.ts'
 import { streams } from '../live-stream/stream.ts'
-import type { Host, RelayHttp } from '../plugin.ts'
+import type { Filter, Host, RelayHttp } from '../plugin.ts'
 
 const WIDTH = 640
 const HEIGHT = 396
@@ -18,12 +18,12 @@ const CACHE_SECONDS = 300
  * oembedApi(host)(app) // GET /oembed?url=http%3A%2F%2F127.0.0.1%3A7777%2Fwatch%2Fnaddr1…
  */
 export function oembedApi(host: Host) {
-  async function answer(c: Context): Promise<Response> {
+  async function answer(c: Context<{ Variables: { ip: string } }>): Promise<Response> {
     const { http } = host.urls()
     if ((c.req.query('format') ?? 'json') !== 'json')
       return c.json({ error: 'there is JSON only here' }, 501, headers)
     const address = addressOfPage(c.req.query('url') ?? '', http)
-    const stream = address && (await streams.get(host.store, address.address))
+    const stream = address && (await shown(c.get('ip'), address))
     if (!stream) return c.json({ error: 'url is not the page of a stream here' }, 404, headers)
     const { width, height } = sizeWithin(c.req.query('maxwidth'), c.req.query('maxheight'))
     const src = `${http}/embed/${address.naddr}`
@@ -47,6 +47,12 @@ export function oembedApi(host: Host) {
       headers,
     )
   }
+  /** Only what its asker may read is told of. */
+  async function shown(ip: string, { address, filter }: Named) {
+    const [announcement] = await host.publicEvents([filter], ip)
+    return announcement && streams.get(host.store, address)
+  }
+
   return (app: RelayHttp): void => {
     app.get('/oembed', answer)
   }
@@ -54,7 +60,14 @@ export function oembedApi(host: Host) {
 
 const headers = { 'Access-Control-Allow-Origin': '*' }
 
-function addressOfPage(url: string, http: string): { address: string; naddr: string } | undefined {
+interface Named {
+  readonly address: string
+  readonly naddr: string
+  /** What finds its announcement. */
+  readonly filter: Filter
+}
+
+function addressOfPage(url: string, http: string): Named | undefined {
   const naddr = url.startsWith(`${http}/`)
     ? /^\/(?:watch|embed)\/(naddr1[0-9a-z]+)\/?$/.exec(url.slice(http.length))?.[1]
     : undefined
@@ -62,7 +75,9 @@ function addressOfPage(url: string, http: string): { address: string; naddr: str
   try {
     const { type, data } = nip19.decode(naddr)
     if (type !== 'naddr' || data.kind !== kinds.LiveStream) return undefined
-    return { address: `${data.kind}:${data.pubkey}:${data.identifier}`, naddr }
+    const { kind, pubkey, identifier } = data
+    const filter = { kinds: [kind], authors: [pubkey], '#d': [identifier], limit: 1 }
+    return { address: `${kind}:${pubkey}:${identifier}`, naddr, filter }
   } catch {
     return undefined
   }

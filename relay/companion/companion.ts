@@ -15,6 +15,7 @@ import { judge } from '../judge.ts'
 import { importPlugin } from '../loader.ts'
 import { ownPolicies } from '../own-policies.ts'
 import { pluginSockets } from '../plugin-sockets.ts'
+import { type PublicEvents, publicEvents } from '../public-events.ts'
 import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
@@ -93,6 +94,7 @@ export async function startCompanion(options: {
     metrics,
   })
   let admit: ReturnType<typeof admitter> | undefined
+  let read: PublicEvents | undefined
   const setUp = pluginHost({
     store: { forPlugin: name => outbox.wrap(store.forPlugin(name)) },
     signer,
@@ -105,6 +107,7 @@ export async function startCompanion(options: {
       if (!admit) throw new Error('events are admitted once the plugins are set up')
       return admit(value, ctx)
     },
+    publicEvents: async (filters, ip) => read?.(filters, ip) ?? [],
     // Ephemeral: whoever is not there misses it, here as everywhere.
     broadcast: event =>
       void theLink()
@@ -125,6 +128,8 @@ export async function startCompanion(options: {
   const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
   const app = createHttp({
     origin: () => urls().http,
+    self: signer.self,
+    read: async (filters, ip) => read?.(filters, ip) ?? [],
     webDir: packageFile('dist/web'),
     info: () => relayInfo(config, signer.self, version, together.info()),
     ready: () => link?.open ?? false,
@@ -152,10 +157,9 @@ export async function startCompanion(options: {
   const judges = judge(together.policies, { deadlineMs: POLICY_DEADLINE_MS, log })
   // What comes by other ways than the relay has not met its limits.
   const everything = [...ownPolicies(config), ...together.policies]
-  admit = admitter({
-    judge: judge(everything, { deadlineMs: POLICY_DEADLINE_MS, log }),
-    verify: verifies,
-  })
+  const strict = judge(everything, { deadlineMs: POLICY_DEADLINE_MS, log })
+  admit = admitter({ judge: strict, verify: verifies })
+  read = publicEvents({ judge: strict, store, clock })
   const kindsOf = (pick: (plugin: LoadedPlugin) => readonly number[]) => plugins.flatMap(pick)
   const inbox = createInbox({
     store,

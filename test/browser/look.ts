@@ -77,7 +77,7 @@ export async function lookAround(page: Page, name: string): Promise<void> {
   for (const width of ['desktop', 'phone'] as const)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.setViewportSize(viewports[width])
-      await page.emulateMedia({ colorScheme })
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
       await look(page, `${name}-${width}-${colorScheme}`, true)
     }
 }

@@ -51,6 +51,7 @@ test('prices and times are said in words', () => {
   assert.is(money(21_000n, 'SAT'), '21,000 SAT')
   assert.is(duration(3723), '1:02:03')
   assert.is(duration(7), '0:07')
+  assert.is(when(3599, 0), 'in 1 hour')
   assert.is(when(7200, 0), 'in 2 hours')
 })
 

@@ -50,6 +50,7 @@ export function payee(store: Store, more: Record<string, unknown> = {}) {
     metrics: new Registry(),
     telemetry: { emit() {}, on: () => () => undefined },
     admit: async value => ({ ok: true, event: value as NostrEvent }),
+    publicEvents: async () => [],
     sign: template => unsigned({ ...template, pubkey: SELF }),
     publish: () => Promise.reject(new Error('payments publish in their transactions')),
     encrypt: (_, text) => text,

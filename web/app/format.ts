@@ -43,9 +43,10 @@ export function duration(seconds: number): string {
 /** `in 2 hours`, `5 minutes ago`, or a date when it is further than a day. Unix seconds. */
 export function when(seconds: number, now = Date.now() / 1000): string {
   const away = Math.round(seconds - now)
+  const [minutes, hours] = [Math.round(away / 60), Math.round(away / 3600)]
   if (Math.abs(away) < 60) return relative.format(0, 'minute')
-  if (Math.abs(away) < 3600) return relative.format(Math.round(away / 60), 'minute')
-  if (Math.abs(away) < 86_400) return relative.format(Math.round(away / 3600), 'hour')
+  if (Math.abs(minutes) < 60) return relative.format(minutes, 'minute')
+  if (Math.abs(hours) < 24) return relative.format(hours, 'hour')
   return dateTime.format(seconds * 1000)
 }
 

@@ -67,13 +67,13 @@ export function Grants({ operator }: { operator: Operator }) {
 
 const Row = ({ grant: { at, pubkey, amount, why, by } }: { grant: Grant }) => (
   <tr>
-    <td>{moment(at)}</td>
-    <td>
+    <td class="when">{moment(at)}</td>
+    <td data-label={t.grantColumns[1]}>
       <Who pubkey={pubkey} />
     </td>
     <td class="number">{money(BigInt(amount), 'CREDIT')}</td>
     <td class="wide break">{why}</td>
-    <td>
+    <td data-label={t.grantColumns[4]}>
       <Who pubkey={by} />
     </td>
   </tr>

@@ -30,12 +30,14 @@ function Row({ call }: { call: SlowMinute }) {
   const { at, plugin, hook, ms, calls, event, filters } = call
   return (
     <tr>
-      <td>{moment(at)}</td>
+      <td class="when">{moment(at)}</td>
       <td>
         {plugin} <span class="muted">{hook}</span>
       </td>
       <td class="number">{t.ms(String(ms))}</td>
-      <td class="number">{calls}</td>
+      <td class="number" data-label={t.slowCount}>
+        {calls}
+      </td>
       <td class="wide break">
         {event && t.slowEvent(event.kind)} <code>{event?.id ?? filters}</code>
       </td>

@@ -40,8 +40,8 @@ function Row({ stream }: { stream: Overview['streams'][number] }) {
       <td>
         <span class={`state ${status}`}>{status}</span>
       </td>
-      <td>{duration(liveSeconds)}</td>
-      <td>{sessions}</td>
+      <td data-label={t.streamColumns[3]}>{duration(liveSeconds)}</td>
+      <td data-label={t.streamColumns[4]}>{sessions}</td>
       <td>{parsed?.ok ? priceText(parsed.value) : texts.money.free}</td>
     </tr>
   )

@@ -1,6 +1,7 @@
 import { MAX_AMOUNT, type RailOffer } from '../../../events/index.ts'
 import type { Reader, Store, Tx } from '../../plugin.ts'
 import { balanceOf, newestPostings, type Posting, post, postingOf, wasPosted } from '../ledger.ts'
+import { greater } from '../meter.ts'
 import type { Funding, PaymentRail } from '../rail.ts'
 
 /** Prepaid viewing credit: the operator gives it, viewing uses it up, nobody pays it out. */
@@ -94,7 +95,7 @@ export function grantCredit(store: Store, grant: CreditGrant): Promise<Granted> 
       return { ok: false, problem: 'taken', msg }
     }
     const given = -(await balanceOf(tx, CREDIT, OPERATOR))
-    const room = MAX_AMOUNT - (given > balance ? given : balance)
+    const room = MAX_AMOUNT - greater(given, balance)
     if (amount > room)
       return {
         ok: false,
