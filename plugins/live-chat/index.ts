@@ -3,7 +3,6 @@ import {
   type ChatMessage,
   kinds,
   type NostrEvent,
-  parseAddress,
   parseChatMessage,
   tagsNamed,
   tagValue,
@@ -11,7 +10,6 @@ import {
 import { fromClient } from '../../policies/source.ts'
 import { tokenBuckets } from '../../policies/token-bucket.ts'
 import { collection } from '../collection.ts'
-import { streams } from '../live-stream/stream.ts'
 import { isWatching, tipOf } from '../payment-stream/access.ts'
 import {
   accept,
@@ -25,6 +23,8 @@ import {
   reject,
 } from '../plugin.ts'
 import { chatHistory } from './history.ts'
+import { hostReports } from './host-reports.ts'
+import { roomOf } from './room.ts'
 
 const options = z.object({
   /** Characters (Unicode code points) in one message. */
@@ -42,7 +42,7 @@ type Options = z.output<typeof options>
 /** Receipts that already paid for a message: receipt id -> message id. */
 const spentReceipts = collection('chat-payment', z.object({ message: z.string() }))
 
-/** Live chat (1311): shape, length, pace, the host's mutes, chat for viewers only, paid messages. NIP-53. */
+/** Live chat (1311): shape, length, pace, the host's mutes and reports, chat for viewers only, paid messages. NIP-53. */
 export default definePlugin({
   name: 'live-chat',
   options,
@@ -51,6 +51,7 @@ export default definePlugin({
     return {
       policies: [chatPolicy(host, options)],
       handles: { [kinds.LiveChat]: event => store(host, event) },
+      onStored: { [kinds.Report]: hostReports(host) },
       reads: [kinds.MuteList],
       jobs: { history },
       start,
@@ -63,10 +64,10 @@ function chatPolicy(host: Host, options: Options): Policy {
   const pace = tokenBuckets({ ratePerSecond, burst, maxKeys: 100_000 })
   const outcasts = new Set(banned)
 
-  async function manners(message: ChatMessage, ctx: PolicyContext): Promise<Decision> {
+  async function manners(id: string, message: ChatMessage, ctx: PolicyContext): Promise<Decision> {
     const { author } = message
     for (const address of message.addresses) {
-      const verdict = await roomVerdict(host, author, address)
+      const verdict = await roomVerdict(host, id, author, address)
       if (verdict.action !== 'accept') return verdict
       if (fromClient(ctx) && !pace.take(`${author} ${address}`, host.clock.now()))
         return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
@@ -88,22 +89,31 @@ function chatPolicy(host: Host, options: Options): Policy {
         )
       if (outcasts.has(event.pubkey))
         return reject('blocked: the operator keeps you out of the chats here')
-      return manners(said.value, ctx)
+      return manners(event.id, said.value, ctx)
     },
   }
 }
 
-/** Whether this author may speak in this room now; nothing is remembered of it. */
-async function roomVerdict(host: Host, author: string, address: string): Promise<Decision> {
-  const room = parseAddress(address)
-  if (!room || room.pubkey === author) return accept
-  const mutes = await host.store.events([
-    { kinds: [kinds.MuteList], authors: [room.pubkey], limit: 1 },
+/** Whether this author may say this in this room now; nothing is remembered of it. */
+async function roomVerdict(
+  { store, self, clock }: Host,
+  id: string,
+  author: string,
+  address: string,
+): Promise<Decision> {
+  const room = await roomOf(store, self, address)
+  if (!room || room.host === author) return accept
+  const said = await store.events([
+    { kinds: [kinds.MuteList], authors: [room.host], limit: 1 },
+    { kinds: [kinds.Report], authors: [room.host], '#e': [id], limit: 1 },
   ])
-  if (mutes[0] && tagsNamed(mutes[0], 'p').some(tag => tag[1] === author))
+  const mutes = said.find(({ kind }) => kind === kinds.MuteList)
+  if (mutes && tagsNamed(mutes, 'p').some(tag => tag[1] === author))
     return reject('blocked: the host of this stream has muted you')
-  const stream = await streams.get(host.store, address)
-  if (stream?.chat === 'grant' && !(await isWatching(host.store, author, stream, host.clock.now())))
+  if (said.some(({ kind }) => kind === kinds.Report))
+    return reject('blocked: the host of this stream took this message out of the chat')
+  const { stream } = room
+  if (stream?.chat === 'grant' && !(await isWatching(store, author, stream, clock.now())))
     return reject('restricted: chat on this stream is for viewers with a grant')
   return accept
 }

@@ -107,14 +107,14 @@ const padded = (params: unknown, length: number): unknown =>
     ? [...params, ...Array(length - params.length).fill(undefined)]
     : params
 
-/** What people reported (NIP-56) and the operator has not judged, each event once, the newest report first. */
+/** What people reported (NIP-56) and the operator has not judged, each event that is here once, the newest report first. */
 async function reported(reader: Reader, lists: Lists): Promise<{ id: string; reason: string }[]> {
   const reports = await reader.events([{ kinds: [kinds.Report], limit: REPORTS_LOOKED_AT }])
   const found = new Map<string, string>()
   for (const report of reports)
     for (const [, id = '', type = ''] of tagsNamed(report, 'e')) {
       const judged = lists.list('banned-event').has(id) || lists.list('allowed-event').has(id)
-      if (!judged && !found.has(id))
+      if (!judged && !found.has(id) && (await reader.event(id)))
         found.set(id, [type, report.content].filter(Boolean).join(': '))
     }
   return [...found].map(([id, why]) => ({ id, reason: why }))
