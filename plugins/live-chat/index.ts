@@ -23,7 +23,7 @@ import {
   reject,
 } from '../plugin.ts'
 import { chatHistory } from './history.ts'
-import { hostReports } from './host-reports.ts'
+import { hostReports, wasTakenOut } from './host-reports.ts'
 import { roomOf } from './room.ts'
 
 const options = z.object({
@@ -66,8 +66,10 @@ function chatPolicy(host: Host, options: Options): Policy {
 
   async function manners(id: string, message: ChatMessage, ctx: PolicyContext): Promise<Decision> {
     const { author } = message
+    if (await wasTakenOut(host.store, id))
+      return reject('blocked: the host of this stream took this message out of the chat')
     for (const address of message.addresses) {
-      const verdict = await roomVerdict(host, id, author, address)
+      const verdict = await roomVerdict(host, author, address)
       if (verdict.action !== 'accept') return verdict
       if (fromClient(ctx) && !pace.take(`${author} ${address}`, host.clock.now()))
         return reject(`rate-limited: ${ratePerSecond} message a second in a chat, wait a moment`)
@@ -94,24 +96,17 @@ function chatPolicy(host: Host, options: Options): Policy {
   }
 }
 
-/** Whether this author may say this in this room now; nothing is remembered of it. */
+/** Whether this author may speak in this room now; nothing is remembered of it. */
 async function roomVerdict(
   { store, self, clock }: Host,
-  id: string,
   author: string,
   address: string,
 ): Promise<Decision> {
   const room = await roomOf(store, self, address)
   if (!room || room.host === author) return accept
-  const said = await store.events([
-    { kinds: [kinds.MuteList], authors: [room.host], limit: 1 },
-    { kinds: [kinds.Report], authors: [room.host], '#e': [id], limit: 1 },
-  ])
-  const mutes = said.find(({ kind }) => kind === kinds.MuteList)
-  if (mutes && tagsNamed(mutes, 'p').some(tag => tag[1] === author))
+  const mutes = await store.events([{ kinds: [kinds.MuteList], authors: [room.host], limit: 1 }])
+  if (mutes[0] && tagsNamed(mutes[0], 'p').some(tag => tag[1] === author))
     return reject('blocked: the host of this stream has muted you')
-  if (said.some(({ kind }) => kind === kinds.Report))
-    return reject('blocked: the host of this stream took this message out of the chat')
   const { stream } = room
   if (stream?.chat === 'grant' && !(await isWatching(store, author, stream, clock.now())))
     return reject('restricted: chat on this stream is for viewers with a grant')
