@@ -21,7 +21,6 @@ export type {
 export {
   type ErrorSource,
   type StreamPhase,
-  slowCall,
   streamPhase,
   streamReady,
   streamTrouble,
@@ -173,6 +172,20 @@ export interface Service<T> {
 }
 export const service = <T>(name: string): Service<T> => ({ name })
 
+/** What clients waited for longer than `slowPluginMs`: of one hook and minute the slowest call, and how many were slow. */
+export interface SlowMinute {
+  /** When the slowest ended, unix ms. */
+  readonly at: number
+  /** `store` for the relay's own, with the hooks put, query and count. */
+  readonly plugin: string
+  readonly hook: string
+  readonly ms: number
+  readonly calls: number
+  /** What the slowest was about: an event, or filters (JSON, which may be cut off). */
+  readonly event?: { readonly id: string; readonly kind: number }
+  readonly filters?: string
+}
+
 /** All that a plugin sees of the relay (or of the companion beside strfry). */
 export interface Host {
   /** The relay's pubkey (NIP-11 `self`). */
@@ -198,6 +211,8 @@ export interface Host {
    * client at `ip` that has not authenticated. For what a plugin shows over HTTP. Source: NIP-01's filters.
    */
   publicEvents(filters: readonly Filter[], ip: string): Promise<NostrEvent[]>
+  /** What was slow, the newest first, the last hundred; kept in memory. Nothing beside strfry. */
+  slowCalls(): readonly SlowMinute[]
   /** Signs with the relay's key. */
   sign(template: EventTemplate): NostrEvent
   /** Signs, stores (ephemeral kinds: only sends) and fans out; resolves once durable. */

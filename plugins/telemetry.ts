@@ -18,18 +18,6 @@ export interface Telemetry {
   on<T>(topic: Topic<T>, listener: (told: T) => void): () => void
 }
 
-/** A call that made a client wait longer than `slowPluginMs`: a plugin's hook, or of `store` a put, query or count. */
-export const slowCall = topic<{
-  /** When it ended, unix ms. */
-  readonly at: number
-  readonly plugin: string
-  readonly hook: string
-  readonly ms: number
-  /** What it was about: an event, or filters (JSON, which may be cut off). */
-  readonly event?: { readonly id: string; readonly kind: number }
-  readonly filters?: string
-}>('slow-call')
-
 /** Where a stream is in its life; `plugins/live-stream/lifecycle.ts` says when it is what. */
 export type StreamPhase =
   | 'created'

@@ -47,6 +47,7 @@ export function pluginHost(options: {
   urls: Host['urls']
   admit: Host['admit']
   publicEvents: Host['publicEvents']
+  slowCalls: Host['slowCalls']
   /** Passes an event on that is not stored. */
   broadcast(event: NostrEvent): void
 }) {
@@ -65,6 +66,7 @@ export function pluginHost(options: {
       telemetry: options.telemetry,
       admit: options.admit,
       publicEvents: options.publicEvents,
+      slowCalls: options.slowCalls,
       sign: signer.sign,
       async publish(template) {
         const event = signer.sign(template)

@@ -115,12 +115,16 @@ export function judge(
         else times?.passed(ms, work)
       }
       const ms = policy.deadlineMs ?? deadlineMs
-      return within(answer, ms, `no answer after ${ms} ms`)
-        .finally(answered)
-        .then(
-          one => (isDecision(one) ? one : failed(asked, NO_DECISION)),
-          error => failed(asked, error),
-        )
+      return within(answer, ms, `no answer after ${ms} ms`).then(
+        one => {
+          answered()
+          return isDecision(one) ? one : failed(asked, NO_DECISION)
+        },
+        error => {
+          answered()
+          return failed(asked, error)
+        },
+      )
     } catch (error) {
       return failed(asked, error)
     }

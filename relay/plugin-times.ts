@@ -21,7 +21,7 @@ export interface Stopwatch {
 
 /**
  * What each plugin costs, by hook: `sluice_plugin_seconds_total` and `sluice_plugin_calls_total`. What made a client wait
- * is told to `slow`, which judges whether it was.
+ * longer than it should is noted in `slow`.
  *
  * @example
  * const times = pluginTimes({ metrics, slow })
@@ -69,7 +69,7 @@ export function pluginTimes({ metrics, slow }: { metrics: Registry; slow: SlowCa
       const add = (ms: number, weight: number, work?: Work) => {
         watch.ms += ms * weight
         watch.calls += weight
-        if (isAwaited) slow(plugin, hook, ms, work)
+        if (isAwaited) slow.took(plugin, hook, ms, work)
       }
       return {
         took: (ms, work) => add(ms, 1, work),

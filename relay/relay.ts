@@ -217,7 +217,7 @@ export function createRelay(options: {
     }
     const startedAt = performance.now()
     return store.putEvent(event).then(outcome => {
-      slow(STORE, 'put', performance.now() - startedAt, event)
+      slow.took(STORE, 'put', performance.now() - startedAt, event)
       return decisionOf(outcome)
     })
   }
@@ -282,7 +282,7 @@ export function createRelay(options: {
       return andThen(result, stored => {
         const ms = performance.now() - startedAt
         counts.queried(filters, ms)
-        slow(STORE, 'query', ms, filters)
+        slow.took(STORE, 'query', ms, filters)
         if (limits.logging.dbScanPerf)
           log.info({ filters, ms, events: stored.raws.length }, 'a query')
         sent.stored += stored.raws.length
@@ -337,7 +337,7 @@ export function createRelay(options: {
         max: rules().limits.maxCount,
       })
       return andThen(counted, result => {
-        slow(STORE, 'count', performance.now() - startedAt, message.filters)
+        slow.took(STORE, 'count', performance.now() - startedAt, message.filters)
         connection.send(['COUNT', message.id, result])
       })
     })

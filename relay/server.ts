@@ -101,14 +101,7 @@ export async function startRelay(options: {
     relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
   )
   const ipOf = (request: IncomingMessage) => address()(request)
-  const heard = telemetry({ log, metrics })
-  const slow = slowCalls({
-    metrics,
-    log,
-    telemetry: heard,
-    clock,
-    slowMs: () => live.slowPluginMs,
-  })
+  const slow = slowCalls({ metrics, log, clock, slowMs: () => live.slowPluginMs })
   const times = pluginTimes({ metrics, slow })
   const plugins = pluginSet({
     setUp: pluginHost({
@@ -116,11 +109,12 @@ export async function startRelay(options: {
       signer,
       clock,
       log,
-      telemetry: heard,
+      telemetry: telemetry({ log, metrics }),
       dataDir,
       urls: known,
       admit: (value, ctx) => admit(value, ctx),
       publicEvents: (filters, ip) => read(filters, ip),
+      slowCalls: slow.newest,
       broadcast: event => relay?.broadcast(event),
     }),
     log,

@@ -57,6 +57,7 @@ const host = pluginHost({
   urls: () => companionUrls(loaded),
   admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
   publicEvents: async () => [],
+  slowCalls: () => [],
   broadcast: () => undefined,
 })
 

@@ -308,7 +308,7 @@ export const texts = {
     stranger: 'This page is for the administrators of this relay, and your key is none of theirs.',
     yourHex: 'Your public key in hex',
     strangerHelp:
-      'If you run this relay: add this key to management { admins = [...] } in strfry.conf and start it again. To grant credit, add it to paymentStream { operators } too.',
+      'If you run this relay: add this key to management { admins = [...] } in strfry.conf and reload it (SIGHUP) or start it again. To grant credit, add it to paymentStream { operators } too.',
     status: 'Status',
     connections: 'Connections',
     live: 'Live streams',

@@ -6,7 +6,6 @@ import { openLists } from './lists.ts'
 import { clearer, methods, relayTexts } from './methods.ts'
 import { overviewApi } from './overview.ts'
 import { managementPolicy } from './policy.ts'
-import { slowLog } from './slow-log.ts'
 
 const options = z.object({
   /** Pubkeys (hex) that may manage the relay, besides its own key. */
@@ -28,7 +27,6 @@ export default definePlugin({
     const lists = await openLists(host.store)
     const table = methods(host, lists)
     let texts = await changedTexts(host)
-    const slow = slowLog(host.telemetry)
 
     async function manage(c: Context): Promise<Response> {
       const body = await c.req.text()
@@ -66,10 +64,9 @@ export default definePlugin({
       jobs: { clear: clearer(host) },
       routes(app) {
         app.post('/', manage)
-        overviewApi(host, admins, slow)(app)
+        overviewApi(host, admins)(app)
       },
       info: () => ({ supported_nips: [86, 98], ...texts }),
-      close: async () => slow.close(),
     }
   },
 })

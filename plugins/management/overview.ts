@@ -5,7 +5,6 @@ import { accounts, verifyLedger } from '../payment-stream/ledger.ts'
 import { creditGrants } from '../payment-stream/rails/credit.ts'
 import { sessionAt, sessions, sessionsOfStream } from '../payment-stream/session.ts'
 import type { Host, Reader, RelayHttp } from '../plugin.ts'
-import type { SlowLog } from './slow-log.ts'
 
 const PATH = '/api/v1/operator'
 const MOST_STREAMS = 200
@@ -16,7 +15,7 @@ const GRANTS_SHOWN = 50
  * sessions, the ledger's totals and what was slow; `GET /api/v1/operator/books` compares the ledger with its journal, which reads all of it;
  * `GET /api/v1/operator/grants` gives the newest fifty grants of credit, `?before=<next>` those before them.
  */
-export function overviewApi(host: Host, admins: readonly string[], slow: SlowLog) {
+export function overviewApi(host: Host, admins: readonly string[]) {
   /** The refusal of who is no administrator. */
   function refusal(c: Context, path: string): Response | undefined {
     const auth = httpAuth(c.req.header('authorization'), {
@@ -38,7 +37,7 @@ export function overviewApi(host: Host, admins: readonly string[], slow: SlowLog
         streamsNow(store, host.clock.now()),
         ledgerTotals(store),
       ])
-      return c.json({ ...shown, ledger, slow: slow.newest() }, 200, noStore)
+      return c.json({ ...shown, ledger, slow: host.slowCalls() }, 200, noStore)
     })
     app.get(`${PATH}/books`, async c => {
       const refused = refusal(c, `${PATH}/books`)

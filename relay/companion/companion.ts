@@ -108,6 +108,7 @@ export async function startCompanion(options: {
       return admit(value, ctx)
     },
     publicEvents: async (filters, ip) => read?.(filters, ip) ?? [],
+    slowCalls: () => [],
     // Ephemeral: whoever is not there misses it, here as everywhere.
     broadcast: event =>
       void theLink()

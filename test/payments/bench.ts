@@ -51,6 +51,7 @@ export function payee(store: Store, more: Record<string, unknown> = {}) {
     telemetry: { emit() {}, on: () => () => undefined },
     admit: async value => ({ ok: true, event: value as NostrEvent }),
     publicEvents: async () => [],
+    slowCalls: () => [],
     sign: template => unsigned({ ...template, pubkey: SELF }),
     publish: () => Promise.reject(new Error('payments publish in their transactions')),
     encrypt: (_, text) => text,

@@ -3,11 +3,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import type { NostrEvent } from '../../events/index.ts'
-import { accept, definePlugin, type Policy, slowCall } from '../../plugins/plugin.ts'
+import { accept, definePlugin, type Policy } from '../../plugins/plugin.ts'
 import { judge } from '../../relay/judge.ts'
 import { pluginTimes } from '../../relay/plugin-times.ts'
 import { slowCalls } from '../../relay/slow-calls.ts'
-import { telemetry } from '../../relay/telemetry.ts'
 import { connect, person, startRelay } from '../harness.ts'
 import { from, note } from '../policies/ask.ts'
 import { keptLog } from '../reload/fixtures.ts'
@@ -54,8 +53,7 @@ test('each hook is timed by plugin, policies one call in sixteen; a slow one is 
   const { log, lines } = keptLog()
   let now = 100_000
   const clock = { now: () => now }
-  const heard = telemetry({ log, metrics })
-  const slow = slowCalls({ metrics, log, telemetry: heard, clock, slowMs: () => 5 })
+  const slow = slowCalls({ metrics, log, clock, slowMs: () => 5 })
   const times = pluginTimes({ metrics, slow })
   const busy: Policy = {
     name: 'busy',
@@ -86,15 +84,11 @@ test('each hook is timed by plugin, policies one call in sixteen; a slow one is 
   assert.is(lines.length, 2, 'a job may take its time')
 })
 
-test('of what answers later each slow call is told, with what it was about; 0 tells of none', async () => {
+test('what answers later is found slow each time, with what it was about; 0 finds nothing', async () => {
   const metrics = new Registry()
   const { log, lines } = keptLog()
-  const heard = telemetry({ log, metrics })
-  const told: unknown[] = []
-  heard.on(slowCall, ({ ms, ...call }) => told.push(call))
   let slowMs = 5
-  const clock = { now: () => 1000 }
-  const slow = slowCalls({ metrics, log, telemetry: heard, clock, slowMs: () => slowMs })
+  const slow = slowCalls({ metrics, log, clock: { now: () => 1000 }, slowMs: () => slowMs })
   const later = () => new Promise<typeof accept>(done => setTimeout(() => done(accept), 12))
   const policy: Policy = { name: 'p', write: later, read: later }
   const times = pluginTimes({ metrics, slow })
@@ -102,22 +96,50 @@ test('of what answers later each slow call is told, with what it was about; 0 te
   const event = note()
   for (let i = 0; i < 3; i++) await asked.write(event, from())
   await asked.read({ verb: 'REQ', filters: [{ search: 'x'.repeat(1000) }] }, from())
-  await Promise.resolve()
-  const write = { at: 1000, plugin: 'patient', hook: 'write' }
-  const about = { event: { id: event.id, kind: event.kind }, filters: undefined }
+  const found = slow.newest().map(({ ms, ...rest }) => rest)
   const filters = `[{"search":"${'x'.repeat(288)}`
-  assert.equal(told, [
-    ...[1, 2, 3].map(() => ({ ...write, ...about })),
-    { ...write, hook: 'read', event: undefined, filters },
+  assert.equal(found, [
+    { at: 1000, plugin: 'patient', hook: 'read', filters, calls: 1 },
+    {
+      at: 1000,
+      plugin: 'patient',
+      hook: 'write',
+      event: { id: event.id, kind: event.kind },
+      calls: 3,
+    },
   ])
   assert.is(lines.length, 1)
   assert.not(JSON.stringify(lines).includes('xxx'), 'what was asked for stays out of the log')
-  assert.match(await metrics.metrics(), /sluice_slow_threshold_seconds 0.005/)
-  slowMs = 0
-  await asked.write(event, from())
-  slowMs = 1000
-  await asked.write(event, from())
-  assert.is(told.length, 4)
+  const text = await metrics.metrics()
+  assert.match(text, /sluice_slow_threshold_seconds 0.005/)
+  assert.match(text, /sluice_slow_calls_total\{plugin="patient",hook="write"\} 3/)
+  for (slowMs of [0, 1000]) await asked.write(event, from())
+  assert.is(slow.newest()[1]?.calls, 3)
+})
+
+test('each minute of a hook stands once, with its slowest call; a hundred are kept', () => {
+  let now = 0
+  const { log } = keptLog()
+  const metrics = new Registry()
+  const slow = slowCalls({ metrics, log, clock: { now: () => now }, slowMs: () => 250 })
+  const took = (at: number, hook: string, ms: number) => {
+    now = at
+    slow.took('p', hook, ms)
+  }
+  took(60_000, 'write', 300)
+  took(60_500, 'write', 900.4)
+  took(60_600, 'read', 400)
+  for (let i = 0; i < 500; i++) took(119_999, 'write', 251)
+  took(119_999, 'write', 250)
+  took(120_000, 'write', 260)
+  assert.equal(slow.newest(), [
+    { at: 120_000, plugin: 'p', hook: 'write', ms: 260, calls: 1 },
+    { at: 60_600, plugin: 'p', hook: 'read', ms: 400, calls: 1 },
+    { at: 60_500, plugin: 'p', hook: 'write', ms: 900, calls: 502 },
+  ])
+  for (let minute = 3; minute < 150; minute++) took(minute * 60_000, 'write', 300)
+  assert.is(slow.newest().length, 100)
+  assert.is(slow.newest()[0]?.at, 149 * 60_000)
 })
 
 test('a handler owns an ephemeral kind: nobody else sees it; others are passed on', async () => {
