@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { kinds, privateKinds, tagsNamed } from '../../events/index.ts'
 import { canonicalIp } from '../../policies/source.ts'
+import { wasTakenOut } from '../live-chat/host-reports.ts'
 import { collection, type Host, type Reader } from '../plugin.ts'
 import type { ListName, Lists } from './lists.ts'
 
@@ -107,14 +108,17 @@ const padded = (params: unknown, length: number): unknown =>
     ? [...params, ...Array(length - params.length).fill(undefined)]
     : params
 
-/** What people reported (NIP-56) and the operator has not judged, each event that is here once, the newest report first. */
+/**
+ * What people reported (NIP-56) and neither the operator has judged nor the host of its chat taken out, each event once, the
+ * newest report first.
+ */
 async function reported(reader: Reader, lists: Lists): Promise<{ id: string; reason: string }[]> {
   const reports = await reader.events([{ kinds: [kinds.Report], limit: REPORTS_LOOKED_AT }])
   const found = new Map<string, string>()
   for (const report of reports)
     for (const [, id = '', type = ''] of tagsNamed(report, 'e')) {
       const judged = lists.list('banned-event').has(id) || lists.list('allowed-event').has(id)
-      if (!judged && !found.has(id) && (await reader.event(id)))
+      if (!judged && !found.has(id) && !(await wasTakenOut(reader, id)))
         found.set(id, [type, report.content].filter(Boolean).join(': '))
     }
   return [...found].map(([id, why]) => ({ id, reason: why }))

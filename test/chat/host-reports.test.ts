@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { manage } from '../../client/api.ts'
+import { LocalSigner } from '../../client/local-signer.ts'
 import { kinds } from '../../events/index.ts'
 import { hostReports } from '../../plugins/live-chat/host-reports.ts'
 import { publicId } from '../../plugins/live-stream/lifecycle.ts'
@@ -11,9 +13,12 @@ import { until } from '../livepeer/provider.ts'
 import { liveStream, openStore, payee } from '../payments/bench.ts'
 import { unsigned } from '../relay/naive.ts'
 
+const admin = person()
 const test = suite<{ relay: TestRelay }>("a host's reports")
 test.before(async context => {
-  context.relay = await startRelay({ set: ['liveChat.burst=20'] })
+  context.relay = await startRelay({
+    set: ['liveChat.burst=20', `management.admins=["${admin.pubkey}"]`],
+  })
 })
 test.after(({ relay }) => relay.stop())
 
@@ -42,6 +47,9 @@ test('what the host reports is gone on every verb, and is not taken again while 
 
   // 1. A viewer's report goes to the operator; the host's takes out.
   assert.equal(await client.publish(report(viewer, bad)), [true, ''])
+  const signer = new LocalSigner(Buffer.from(admin.secret).toString('hex'))
+  const waiting = await manage(relay.http, signer, 'listeventsneedingmoderation')
+  assert.equal(waiting, [{ id: bad, reason: 'spam' }])
   const standing = report(host, bad, worse)
   assert.equal(await client.publish(standing), [true, ''])
   await until('taken out', async () => !(await store.event(worse)))
@@ -58,7 +66,11 @@ test('what the host reports is gone on every verb, and is not taken again while 
     assert.equal(await client.publish(event), [false, again])
   assert.equal(await client.publish(messages[2] as (typeof messages)[0]), [true, ''])
 
-  // 2. Who takes a report back lets the author say it again.
+  // 2. It waits for no verdict of the operator's any more.
+  const listed = await manage(relay.http, signer, 'listeventsneedingmoderation')
+  assert.equal(listed, [])
+
+  // 3. Who takes a report back lets the author say it again.
   const back = host.sign({ kind: kinds.Deletion, tags: [['e', standing.id]] })
   assert.equal(await client.publish(back), [true, ''])
   assert.equal(await client.publish(messages[0] as (typeof messages)[0]), [true, ''])
