@@ -66,7 +66,7 @@ test('whatever a host writes stays inside its attribute, and reads as it was wri
         [title, description, image, site, title],
       )
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 
