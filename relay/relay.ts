@@ -9,6 +9,7 @@ import {
   type PolicyContext,
   reject,
 } from '../plugins/plugin.ts'
+import { BROKEN, refusal, toOk } from './answers.ts'
 import { authProblem } from './auth.ts'
 import { andThen } from './awaitable.ts'
 import type { Config } from './config/config.ts'
@@ -18,6 +19,7 @@ import { answerFrames, textFrame } from './frame.ts'
 import type { Handler } from './host.ts'
 import { type Judge, visibleTo } from './judge.ts'
 import { type ClientMessage, type MessageLimits, parseMessage } from './message.ts'
+import { logMessage } from './message-log.ts'
 import type { RelayMetrics } from './metrics.ts'
 import type { SlowCalls } from './slow-calls.ts'
 import type { QueryResult, RelayStore, StoredEvent, Visibility } from './store/store.ts'
@@ -109,32 +111,13 @@ export function createRelay(options: {
     try {
       message = parseMessage(text, rules().limits)
       counts.messages.add(message.type)
-      note(connection, message)
+      logMessage(log, rules().limits.logging, connection.ip, message)
       const running = answer(connection, message)
       if (running instanceof Promise) return running.catch(failed)
     } catch (error) {
       failed(error)
     }
     return undefined
-  }
-
-  /** strfry's `relay.logging`: who sent what. Contents and tags may hold secrets, so they stay out. */
-  function note({ ip }: Connection, message: ClientMessage): void {
-    const { logging } = rules().limits
-    if (message.type === 'bad') {
-      if (logging.invalidEvents && message.answer === 'OK')
-        log.info({ ip, id: message.id, msg: message.msg }, 'an event was refused')
-    } else if ('event' in message) {
-      const { id, pubkey, kind } = message.event
-      if (logging.dumpInAll || (logging.dumpInEvents && message.type === 'EVENT'))
-        log.info({ ip, type: message.type, id, pubkey, kind }, 'a message')
-    } else {
-      const { type, id } = message
-      const asks = type === 'REQ' || type === 'COUNT' || type === 'CLOSE'
-      const filters = 'filters' in message ? message.filters : undefined
-      if (logging.dumpInAll || (logging.dumpInReqs && asks))
-        log.info({ ip, type, id, filters }, 'a message')
-    }
   }
 
   function fail(connection: Connection, message: ClientMessage, error: unknown): void {
@@ -371,32 +354,3 @@ export function createRelay(options: {
 }
 
 export type Relay = ReturnType<typeof createRelay>
-
-function toOk(decision: Decision): [ok: boolean, msg: string] {
-  if (decision.action === 'reject') return [false, decision.msg]
-  return [true, (decision.action === 'accept' && decision.msg) || '']
-}
-
-const BROKEN = 'error: the relay could not do this now, try again later'
-
-/** How a message is refused, by its verb; `msg` is a sentence after a NIP-01 prefix. */
-function refusal(message: ClientMessage, msg: string): unknown[] {
-  switch (message.type) {
-    case 'EVENT':
-    case 'AUTH':
-      return ['OK', message.event.id, false, msg]
-    case 'REQ':
-    case 'COUNT':
-      return ['CLOSED', message.id, msg]
-    case 'NEG-OPEN':
-    case 'NEG-MSG':
-      return ['NEG-ERR', message.id, msg]
-    case 'bad':
-      if (message.answer === 'NOTICE') return ['NOTICE', msg]
-      return message.answer === 'OK'
-        ? ['OK', message.id, false, msg]
-        : [message.answer, message.id, msg]
-    default:
-      return ['NOTICE', msg]
-  }
-}
