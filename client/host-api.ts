@@ -2,11 +2,12 @@ import { parseAmount } from '../events/index.ts'
 import { api } from './api.ts'
 import type { Signer } from './signer.ts'
 
-/** What a host has earned at a relay in its stream's asset. Amounts in the asset's smallest unit. */
+/** What a stream has earned its host, in the stream's asset and up to this moment. Amounts in the asset's smallest unit. */
 export interface Earnings {
   readonly asset: string
-  /** All its streams together, up to this moment. */
   readonly earned: bigint
+  /** All the host's streams at this relay together. */
+  readonly earnedInAll: bigint
   /** What each second of this stream adds now, in thousandths of a unit. */
   readonly milliPerSecond: bigint
   /** Sessions of this stream that are paid up, and that are in their free preview. */
@@ -64,6 +65,7 @@ export function hostApi(origin: string, signer: Signer, id: string) {
       return {
         asset: String(said.asset),
         earned: amount(said.earned),
+        earnedInAll: amount(said.earnedInAll),
         milliPerSecond: amount(said.milliPerSecond),
         paying: Number(said.paying),
         previewing: Number(said.previewing),

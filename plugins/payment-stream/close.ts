@@ -9,10 +9,9 @@ import { type Decision, decisionOf, type Reader, reject, type Tx } from '../plug
 import { clockFor, type Desk, unixSeconds } from './desk.ts'
 import { eventsOf as directEvents } from './direct/index.ts'
 import { directSessions } from './direct/session.ts'
-import { post } from './ledger.ts'
 import { dueOf } from './meter.ts'
 import { arrears, dayKey, usedStreamIds } from './open.ts'
-import { conclude, earned } from './revenue.ts'
+import { conclude, earned, postRevenue } from './revenue.ts'
 import {
   accrued,
   type Session,
@@ -71,7 +70,7 @@ export async function settleSession(
   const kept = earned(last)
   const refunded = last.received - kept
   const posting = { id: `close:${last.id}`, asset: last.asset, at: nowMs, memo: closing.reason }
-  if (last.received > 0n) await post(tx, { ...posting, entries: conclude(last, kept) })
+  if (last.received > 0n) await postRevenue(tx, last, { ...posting, entries: conclude(last, kept) })
   if (last.purpose === 'video_access' && dueOf(last.epochs) > last.received)
     await noteArrears(tx, last, nowMs)
 

@@ -6,7 +6,7 @@ import type { Reader, RelayHttp } from '../plugin.ts'
 import { type Desk, unixSeconds } from './desk.ts'
 import { balanceOf } from './ledger.ts'
 import { running } from './meter.ts'
-import { earned } from './revenue.ts'
+import { earned, revenueOf } from './revenue.ts'
 import {
   accrued,
   type Session,
@@ -17,11 +17,13 @@ import {
 } from './session.ts'
 import { runningSplit } from './split.ts'
 
-/** What a host has earned here in a stream's asset, up to this moment, and what each second of the stream adds. */
+/** What a stream has earned its host in its asset, up to this moment, and what each second adds. */
 export interface Earnings {
   readonly asset: string
-  /** All its streams together: what was posted, and what is due since. */
+  /** This stream: what was posted, and what is due since. */
   readonly earned: bigint
+  /** All the host's streams together: what was posted, and what is due of this one since. */
+  readonly earnedInAll: bigint
   /** Thousandths of a unit. */
   readonly milliPerSecond: bigint
   /** Sessions of this stream that are paid up, and that are in their free preview. */
@@ -39,19 +41,26 @@ export async function earningsOf(
   const account = `party:${stream.host}`
   const clock = streamClock(stream, nowMs)
   const live = stream.liveSince !== undefined
-  let total = await balanceOf(reader, asset, account)
+  let due = 0n
   const count = { ACTIVE: 0, PREVIEW: 0 }
   let milliPerSecond = 0n
   for (const session of await openOf(reader, stream)) {
     const { state } = sessionAt(session, clock, live)
     if (state === 'PREVIEW') count.PREVIEW += 1
     if (session.asset !== asset) continue
-    total += dueTo(account, session, clock)
+    due += dueTo(account, session, clock)
     if (state !== 'ACTIVE') continue
     count.ACTIVE += 1
     milliPerSecond += partPerSecond(account, session)
   }
-  return { asset, earned: total, milliPerSecond, paying: count.ACTIVE, previewing: count.PREVIEW }
+  return {
+    asset,
+    earned: due + (await revenueOf(reader, stream.address, asset)),
+    earnedInAll: due + (await balanceOf(reader, asset, account)),
+    milliPerSecond,
+    paying: count.ACTIVE,
+    previewing: count.PREVIEW,
+  }
 }
 
 async function openOf(reader: Reader, { address }: LiveStream): Promise<Session[]> {
@@ -97,8 +106,11 @@ export function earningsApi({ host, rails }: Desk) {
         return c.json({ error: 'only the host of a stream sees what it earns' }, 403)
       const asset = stream.price?.asset ?? rails[0]?.asset ?? ''
       const says = await earningsOf(host.store, stream, asset, nowMs)
-      const { earned, milliPerSecond } = says
-      const amounts = { earned: String(earned), milliPerSecond: String(milliPerSecond) }
+      const amounts = {
+        earned: String(says.earned),
+        earnedInAll: String(says.earnedInAll),
+        milliPerSecond: String(says.milliPerSecond),
+      }
       return c.json({ ...says, ...amounts }, 200, { 'Cache-Control': 'no-store' })
     })
   }

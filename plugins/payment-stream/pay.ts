@@ -16,9 +16,8 @@ import {
   type Tx,
 } from '../plugin.ts'
 import { type Desk, railsFor, tellFlow, unixSeconds, windowOf } from './desk.ts'
-import { post } from './ledger.ts'
 import { costOf, greater } from './meter.ts'
-import { earned, recognise } from './revenue.ts'
+import { earned, postRevenue, recognise } from './revenue.ts'
 import { accrued, paidUntil, type Session, sessions } from './session.ts'
 import {
   type Carried,
@@ -204,7 +203,13 @@ async function settle(tx: Tx, desk: Desk, settlement: Settlement): Promise<Nostr
   ]
   const id = `money:${paid.id}:${money.sequence}`
   if (entries.some(entry => entry.amount !== 0n))
-    await post(tx, { id, asset: paid.asset, at: nowMs, memo: 'stream payment', entries })
+    await postRevenue(tx, paid, {
+      id,
+      asset: paid.asset,
+      at: nowMs,
+      memo: 'stream payment',
+      entries,
+    })
   // 3. The receipt; of both events only the latest is kept, for totals are cumulative.
   const receipt = desk.host.sign(receiptFor(paid, stream, money, amount, nowMs))
   if (paid.money) await tx.removeEvent(paid.money)

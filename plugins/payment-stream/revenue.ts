@@ -1,4 +1,8 @@
-import type { Entry } from './ledger.ts'
+import { parseAddress } from '../../events/index.ts'
+import { amount, collection } from '../collection.ts'
+import { publicId } from '../live-stream/lifecycle.ts'
+import type { Reader, Tx } from '../plugin.ts'
+import { type Entry, type Posting, post } from './ledger.ts'
 import { dueOf, lesser } from './meter.ts'
 import type { Session } from './session.ts'
 import { finalSplit, runningSplit } from './split.ts'
@@ -35,4 +39,26 @@ export function conclude(session: Session, total: bigint): Entry[] {
     ...toShares(session, before, finalSplit(session.shares, total)),
     { account: `suspense:${session.id}`, amount: sum(before) - session.recognised },
   ]
+}
+
+/** What each stream has brought its host: `<public id> <asset>` -> the part of `party:<host>` that came from it. */
+const streamRevenues = collection('stream-revenue', amount)
+
+const revenueKey = (address: string, asset: string): string => `${publicId(address)} ${asset}`
+
+/** What was posted to its host for a stream so far, in the asset's smallest unit. */
+export const revenueOf = async (reader: Reader, address: string, asset: string): Promise<bigint> =>
+  (await streamRevenues.get(reader, revenueKey(address, asset))) ?? 0n
+
+/**
+ * Posts what a session brought, and counts its host's part for the stream: once each, in the caller's transaction. The sum
+ * over a host's streams is what was ever posted to its `party:`.
+ */
+export async function postRevenue(tx: Tx, { address }: Session, posting: Posting): Promise<void> {
+  if (!(await post(tx, posting))) return
+  const account = `party:${parseAddress(address)?.pubkey}`
+  const part = sum(posting.entries.map(entry => (entry.account === account ? entry.amount : 0n)))
+  if (part === 0n) return
+  const total = part + (await revenueOf(tx, address, posting.asset))
+  await streamRevenues.put(tx, revenueKey(address, posting.asset), total)
 }

@@ -203,6 +203,7 @@ test('another quality is asked for and granted, where it is paid for and there',
 
 test('what a stream earns, and a ticket to it, is for its host alone', async ({
   relay,
+  self,
   streamer,
   watcher,
   address,
@@ -215,10 +216,16 @@ test('what a stream earns, and a ticket to it, is for its host alone', async ({
   assert.equal(earnings, {
     asset: 'CREDIT',
     earned: 45n,
+    earnedInAll: 45n,
     milliPerSecond: 0n,
     paying: 0,
     previewing: 0,
   })
+  // Another show of the same host has earned nothing of it.
+  const other = `${kinds.LiveStream}:${await streamer.signer.pubkey()}:other`
+  await host(streamer, self).announce({ ...show, d: 'other' })
+  const others = hostApi(relay.http, streamer.signer, publicId(other))
+  assert.equal(await others.earnings(), { ...earnings, earned: 0n })
   assert.match(await refused(theirs.earnings(), ApiRefused), 'Only the host')
   assert.match(await refused(theirs.ticket(), ApiRefused), 'Only the host')
   const { playbackUrl } = await mine.ticket()

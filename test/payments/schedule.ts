@@ -7,6 +7,7 @@ import { closer } from '../../plugins/payment-stream/close.ts'
 import { balanceOf } from '../../plugins/payment-stream/ledger.ts'
 import { opener } from '../../plugins/payment-stream/open.ts'
 import { cashier } from '../../plugins/payment-stream/pay.ts'
+import { revenueOf } from '../../plugins/payment-stream/revenue.ts'
 import {
   mayServe,
   type Session,
@@ -314,6 +315,8 @@ export async function play(store: Store, n: number, show: Schedule) {
       assert.is(await account(`viewer:${viewer}`), WELCOME - kept)
       assert.is(await account(`party:${creator}`), finalSplit(now.shares, kept)[0])
     }
+    const revenue = await revenueOf(store, stream.address, 'CREDIT')
+    assert.is(revenue, await account(`party:${creator}`), 'the stream counts what its host got')
     // What was served beyond the preview is billed, and what is billed is paid, but for the grace.
     peak = Math.max(peak, streamClock(stream, time.now))
     const { activeMs, due } = sessionAt(now, peak)

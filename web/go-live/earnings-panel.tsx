@@ -14,14 +14,15 @@ interface Told {
   readonly at: number
 }
 
-/** Who watches and what it earns, counted on by the second between two answers of the relay. */
+/** Who watches and what it earns, counted on by the second between two answers of the relay; once it is over, what it earned. */
 export function EarningsPanel(props: {
   studio: StudioState
   paid: boolean
+  live: boolean
   /** As the gateway counts, where it tells. */
-  watching: number | undefined
+  watching?: number
 }) {
-  const { studio, paid } = props
+  const { studio, paid, live } = props
   const { origin } = useApp()
   const { id, signer, stream } = studio
   const [told, setTold] = useState<Told | undefined>(undefined)
@@ -47,26 +48,27 @@ export function EarningsPanel(props: {
   }, [])
   if (!told) return null
   const { earnings, at } = told
+  const { asset } = earnings
+  const since = dueSince(earnings, now - at)
   const watching = props.watching ?? stream?.viewers ?? earnings.paying + earnings.previewing
   return (
     <section class="panel figures-panel" aria-label={t.figures}>
       <dl class="figures big">
-        <Figure name={t.watching} value={String(watching)} />
-        {paid && <Figure name={t.paying} value={String(earnings.paying)} />}
-        {paid && (
-          <Figure name={t.earned} value={money(countedOn(earnings, now - at), earnings.asset)} />
-        )}
+        {live && <Figure name={t.watching} value={String(watching)} />}
+        {live && paid && <Figure name={t.paying} value={String(earnings.paying)} />}
+        {paid && <Figure name={t.earned} value={money(earnings.earned + since, asset)} />}
         {paid && earnings.milliPerSecond > 0n && (
           <Figure name={t.rate} value={t.perMinute(perMinute(earnings))} />
         )}
       </dl>
+      {paid && <p class="hint">{t.earnedInAll(money(earnings.earnedInAll + since, asset))}</p>}
     </section>
   )
 }
 
 /** What is due goes on from one answer to the next; sessions that end meanwhile are in the next one. */
-const countedOn = ({ earned, milliPerSecond }: Earnings, ms: number): bigint =>
-  earned + (milliPerSecond * BigInt(Math.max(0, Math.floor(ms)))) / 1_000_000n
+const dueSince = ({ milliPerSecond }: Earnings, ms: number): bigint =>
+  (milliPerSecond * BigInt(Math.max(0, Math.floor(ms)))) / 1_000_000n
 
 const perMinute = ({ milliPerSecond, asset }: Earnings): string =>
   money((milliPerSecond * 60n) / 1000n, asset)

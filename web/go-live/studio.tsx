@@ -75,7 +75,7 @@ function OnAir({ studio, show }: { studio: StudioState; show: Show }) {
     <>
       {live && <HostPreview studio={studio} />}
       {live && (
-        <EarningsPanel studio={studio} paid={show.price !== undefined} watching={watching} />
+        <EarningsPanel live studio={studio} paid={show.price !== undefined} watching={watching} />
       )}
       <ObsPanel studio={studio} rotates={status !== undefined} />
       {status && live && <HealthPanel status={status} />}
