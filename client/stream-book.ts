@@ -98,6 +98,9 @@ export function streamBook(self: string) {
       address,
       host: parseAddress(address)?.pubkey ?? base.host,
       d: parseAddress(address)?.d ?? base.d,
+      // Where its recording and its picture are only the relay knows, but for a host that has its own.
+      recording: state.announcement.recording ?? base.recording,
+      image: base.image || state.announcement.image,
       starts: state.announcement.starts ?? base.starts,
       ends: state.announcement.ends ?? base.ends,
       phase: phaseOf(state, playbackUrl, companion !== undefined, now),

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { kinds } from '../../events/index.ts'
@@ -26,7 +27,15 @@ const browser = await launchChromium()
 const scenario = browser ? test : test.skip
 
 test.before(async context => {
-  Object.assign(context, await setStage('liveStream.ghostSeconds=30', 'slowPluginMs=1'))
+  Object.assign(
+    context,
+    await setStage(
+      'liveStream.ghostSeconds=30',
+      'slowPluginMs=1',
+      'liveStream.local.record=true',
+      'liveStream.local.recordKeepFreeMb=0',
+    ),
+  )
 })
 test.after(async context => {
   await browser?.close()
@@ -158,11 +167,31 @@ scenario('a streamer goes from the home page to live with four actions', async (
       await live.waitFor({ timeout: START_MS })
       await page.getByRole('link', { name: 'Open the watch page' }).click()
       await plays(page, 1)
+      const watchUrl = page.url()
       await page.goBack()
       await page.getByRole('button', { name: 'End the stream' }).click()
       await page.getByRole('button', { name: 'Yes, end it' }).click()
       await page.getByText('This stream has ended').first().waitFor()
+
+      // What was recorded of a paid stream is the host's: to watch here, and to keep.
+      await page.getByText('For you alone').waitFor({ timeout: START_MS })
+      await page.getByRole('button', { name: 'Play', exact: true }).first().click()
+      await plays(page, 1)
+      assert.ok(await page.evaluate(() => Number(document.querySelector('video')?.duration) < 600))
+      const downloading = page.waitForEvent('download')
+      await page.getByRole('link', { name: 'Download MP4' }).click()
+      const download = await downloading
+      assert.is(download.suggestedFilename(), 'Sunday soup.mp4')
+      assert.ok((await stat(await download.path())).size > 10_000)
+      await look(page, 'studio-over-desktop', true)
+      await page.setViewportSize({ width: 390, height: 844 })
+      await look(page, 'studio-over-phone', true)
+      // Who comes to its page reads why there is nothing to see.
+      const guest = await openPage(browser, watchUrl)
+      await guest.page.getByText('a recording, if there is one, is the host’s alone').waitFor()
+      await guest.close()
       await page.getByRole('button', { name: 'Announce another stream' }).click()
+      await page.getByRole('button', { name: 'Play', exact: true }).first().waitFor()
       await page.getByLabel('Title').waitFor()
       assert.equal(problems, [])
     })

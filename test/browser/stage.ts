@@ -45,7 +45,7 @@ export async function announce(url: string, show: Partial<Show>, secret = genera
 /** A real encoder that pushes there. */
 export const publish = (
   { rtmp }: Ingest,
-  picture: { width?: number; height?: number; fps?: number } = {},
+  picture: { width?: number; height?: number; fps?: number; captions?: readonly string[] } = {},
 ) => startPublisher({ url: `${rtmp.server}/${rtmp.key}`, ...picture })
 
 /** Seconds that the video has played, once there is a picture. */

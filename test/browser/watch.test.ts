@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { watchPath } from '../../web/app/format.ts'
@@ -24,7 +25,15 @@ const browser = await launchChromium()
 const scenario = browser ? test : test.skip
 
 test.before(async context => {
-  Object.assign(context, await setStage('liveStream.ghostSeconds=3', 'accessGrant.grantSeconds=16'))
+  Object.assign(
+    context,
+    await setStage(
+      'liveStream.ghostSeconds=3',
+      'accessGrant.grantSeconds=16',
+      'liveStream.local.record=true',
+      'liveStream.local.recordKeepFreeMb=0',
+    ),
+  )
 })
 test.after(async context => {
   await browser?.close()
@@ -32,8 +41,8 @@ test.after(async context => {
 })
 
 async function open(url: string, options: { width?: Width; secret?: string } = {}) {
-  // What the browser itself says of a 402 is expected here.
-  const opened = await openPage(browser, url, { ...options, expected: /402/ })
+  // What the browser itself says of a 402, and of a blob: where requests are answered by the test.
+  const opened = await openPage(browser, url, { ...options, expected: /402|ERR_FILE_NOT_FOUND/ })
   const tickets = new Set<string>()
   opened.page.on('request', request => {
     const ticket = /\/p\/([^/]+)\//.exec(request.url())?.[1]
@@ -171,6 +180,7 @@ scenario(
         await plays(page, 1)
         await publisher.stop()
         await page.getByText('This stream has ended').waitFor({ timeout: START_MS })
+        await page.getByText('a recording, if there is one, is the host’s alone').waitFor()
         await look(page, 'watch-ended')
         assert.equal(problems, [])
       })
@@ -181,5 +191,114 @@ scenario(
     }
   },
 )
+
+scenario(
+  'captions show, live and in the recording, which plays like any other video',
+  async ({ relay }) => {
+    const stream = await announce(relay.url, { d: 'captions', title: 'With captions' })
+    const captions = ['SLUICE SAYS HELLO', 'AND ONCE MORE']
+    const publisher = publish(stream.ingest, { fps: 15, captions })
+    const url = relay.http + watchPath(stream.address)
+    const opened = await open(url, { width: 'phone' })
+    const { page, problems, close } = opened
+    const whole: string[] = []
+    page.on('request', request => {
+      if (/\/hls-/.test(request.url())) whole.push(request.url())
+    })
+    try {
+      await story(page, 'captions', async () => {
+        // 1. In the picture, as OBS sends them. What shows them is loaded when it is wanted.
+        const button = page.getByRole('button', { name: 'Captions' })
+        await button.waitFor({ timeout: START_MS })
+        assert.equal(whole, [])
+        await button.click()
+        await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
+        await page.getByRole('button', { name: 'Captions', pressed: true }).waitFor()
+        await look(page, 'watch-captions-phone')
+        await page.locator('.player').focus()
+        await page.keyboard.press('c')
+        await page.getByRole('button', { name: 'Captions', pressed: false }).waitFor()
+        await page.keyboard.press('c')
+
+        // 2. It ends: the same page plays the recording, with an end and without a live edge.
+        const ended = stream.end()
+        await page.getByText('Watching it is free.').waitFor({ timeout: START_MS })
+        const recording = await ended
+        await plays(page, 1)
+        assert.is(await page.title(), 'Recording: With captions · Sluice')
+        assert.match(String(await page.textContent('.clock')), /^0:0\d \/ 0:\d\d$/)
+        assert.is(await page.locator('.live-button').count(), 0)
+        // The choice was remembered.
+        await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
+        await look(page, 'watch-recording-phone')
+
+        // 3. As files beside the media, in two languages, by keyboard.
+        await namesSubtitles(page, new URL(recording).pathname)
+        await page.setViewportSize({ width: 1280, height: 860 })
+        await page.reload()
+        await plays(page, 0)
+        await page.getByLabel('Captions').focus()
+        await page.keyboard.press('Space')
+        await page.getByRole('button', { name: 'Deutsch' }).waitFor()
+        await look(page, 'watch-subtitles-dark')
+        await page.keyboard.press('Tab')
+        await page.keyboard.press('Tab')
+        await page.keyboard.press('Tab')
+        await page.keyboard.press('Enter')
+        await cue(page, /^Guten Tag$/)
+        await page.reload()
+        await cue(page, /^Guten Tag$/)
+        assert.equal(problems, [])
+      })
+    } finally {
+      await publisher.stop()
+      await close()
+      stream.close()
+    }
+  },
+)
+
+/** Waits until such a caption is on the screen. */
+const cue = (page: Page, text: RegExp) =>
+  page.waitForFunction(
+    source =>
+      [...(document.querySelector('video')?.textTracks ?? [])].some(
+        ({ mode, activeCues }) =>
+          mode === 'showing' &&
+          [...(activeCues ?? [])].some(one => new RegExp(source).test((one as VTTCue).text)),
+      ),
+    text.source,
+    { timeout: START_MS },
+  )
+
+/** Puts a playlist with subtitles before a recording, as a media provider's would be; the media stays what it is. */
+async function namesSubtitles(page: Page, path: string): Promise<void> {
+  const tracks = { English: ['en', 'Good day'], Deutsch: ['de', 'Guten Tag'] }
+  const media = Object.entries(tracks).map(
+    ([name, [lang]]) =>
+      `#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="${name}",LANGUAGE="${lang}",URI="${lang}.m3u8"`,
+  )
+  const type = 'application/vnd.apple.mpegurl'
+  const answers: Record<string, [string, string]> = {
+    [path]: [
+      type,
+      ['#EXTM3U', ...media, '#EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES="s"', 'all.m3u8'].join('\n'),
+    ],
+  }
+  for (const [lang = '', text = ''] of Object.values(tracks)) {
+    const list = `#EXTM3U\n#EXT-X-TARGETDURATION:600\n#EXTINF:600,\n${lang}.vtt\n#EXT-X-ENDLIST`
+    answers[path.replace('index.m3u8', `${lang}.m3u8`)] = [type, list]
+    const vtt = `WEBVTT\n\n00:00:00.000 --> 00:10:00.000\n${text}\n`
+    answers[path.replace('index.m3u8', `${lang}.vtt`)] = ['text/vtt', vtt]
+  }
+  await page.route(/\/p\/.*\/rec/, async route => {
+    const { pathname } = new URL(route.request().url())
+    const [contentType, body] = answers[pathname] ?? []
+    if (body) return route.fulfill({ contentType, body })
+    return route.continue({
+      url: route.request().url().replace('all.m3u8', 'index.m3u8'),
+    })
+  })
+}
 
 test.run()

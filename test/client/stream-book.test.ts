@@ -21,7 +21,7 @@ const announce = (change: Partial<Show> = {}, extra: string[][] = [], at = NOW) 
   return host.sign({ ...template, tags: [...template.tags, ...extra] })
 }
 
-const companion = (status: string, at = NOW): Promise<NostrEvent> =>
+const companion = (status: string, at = NOW, extra: string[][] = []): Promise<NostrEvent> =>
   relay.sign({
     kind: kinds.LiveStream,
     created_at: at,
@@ -33,6 +33,7 @@ const companion = (status: string, at = NOW): Promise<NostrEvent> =>
       ['status', status],
       ['streaming', OURS],
       ['current_participants', '7'],
+      ...extra,
     ],
     content: '',
   })
@@ -49,6 +50,21 @@ test('a stream and its companion are one stream, and the companion knows the med
   assert.is(stream?.playbackUrl, OURS)
   assert.is(stream?.viewers, 7)
   assert.equal(stream?.chatAddresses, [address, `${kinds.LiveStream}:${self}:${'ab'.repeat(16)}`])
+})
+
+test('a recording and a picture that only the relay knows of are the stream’s; the host’s own picture comes first', async () => {
+  const book = streamBook(self)
+  const said = [
+    ['recording', 'http://r/p/a/rec/index.m3u8'],
+    ['image', 'https://r/p/a/thumbnail.jpg'],
+  ]
+  book.add(await announce({ status: 'ended' }, [['recording', 'https://h/old.mp4']]))
+  assert.is(book.get(address, NOW)?.recording, 'https://h/old.mp4')
+  book.add(await companion('ended', NOW, said))
+  assert.is(book.get(address, NOW)?.recording, said[0]?.[1])
+  assert.is(book.get(address, NOW)?.image, said[1]?.[1])
+  book.add(await announce({ status: 'ended', image: 'https://h/me.jpg' }, [], NOW + 1))
+  assert.is(book.get(address, NOW)?.image, 'https://h/me.jpg')
 })
 
 test('a companion without its announcement still names the host', async () => {

@@ -139,6 +139,17 @@ test('a paid stream’s recording is its host’s alone', async ({ relay, host, 
   assert.ok(mine?.hostOnly)
   assert.ok(mine && Math.abs(mine.seconds - 3) < 0.2)
 
+  // Among all of the host's, by one signature; nobody else's are there, and none without one.
+  const all = async (who: Person) =>
+    ((await (await signed(who, `${relay.http}/api/v1/recordings`)).json()) as Listed).recordings
+  assert.equal(
+    (await all(host)).map(({ name, seconds }) => [name, seconds]),
+    [[mine?.name, mine?.seconds]],
+  )
+  assert.is((await fetch((await all(host))[0]?.url ?? '')).status, 200)
+  assert.equal(await all(other), [])
+  assert.is((await fetch(`${relay.http}/api/v1/recordings`)).status, 401)
+
   // Not by the public address, not by another's signature, and not by none.
   const open = await fetch(`${relay.http}/p/${id}/${mine?.name}/index.m3u8`)
   assert.is(open.status, 403)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AV_CHANNEL_LAYOUT_MONO,
+  AV_FRAME_DATA_A53_CC,
   AV_PICTURE_TYPE_I,
   AV_PICTURE_TYPE_NONE,
   AV_PIX_FMT_YUV420P,
@@ -23,9 +24,19 @@ import {
   Rational,
   type Stream,
 } from 'node-av/lib'
+import { captions608 } from './cea608.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}')
-const { url, seconds = 3600, width = 640, height = 360, fps = 30, gop = 2, only } = options
+const {
+  url,
+  seconds = 3600,
+  width = 640,
+  height = 360,
+  fps = 30,
+  gop = 2,
+  only,
+  captions,
+} = options
 const RATE = 48_000
 const GLOBAL_HEADER = 1 << 22
 const check = (code: number, doing: string) => FFmpegError.throwIfError(code, doing)
@@ -86,6 +97,7 @@ check(
 
 process.send?.('publishing')
 
+const captionOf = captions && captions608(captions, fps * 2)
 const frameBytes = Buffer.alloc((width * height * 3) / 2, 128)
 const samples = Buffer.alloc(audio.frameSize * 4)
 const began = performance.now()
@@ -99,6 +111,8 @@ for (let n = 0; n < seconds * fps && !stopping; n++) {
     pts: BigInt(n),
   })
   picture.pictType = n % (fps * gop) === 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+  const caption = captionOf?.(n)
+  if (caption) caption.copy(picture.newSideData(AV_FRAME_DATA_A53_CC, caption.length))
   await encode(video, picture, videoStream)
   picture.free()
   for (; sampleAt < ((n + 1) * RATE) / fps; sampleAt += audio.frameSize) {

@@ -31,6 +31,8 @@ export function startPublisher(options: {
   gop?: number
   /** What is sent; both unless one is named. */
   only?: 'audio' | 'video'
+  /** Texts that are captions in the picture (CEA-608), two seconds each, over and over. */
+  captions?: readonly string[]
 }): Publisher {
   const file = fileURLToPath(new URL('./publisher-child.ts', import.meta.url))
   const child = fork(file, [JSON.stringify(options)], {

@@ -90,6 +90,9 @@ export function addressOfNaddr(naddr: string): string | undefined {
   }
 }
 
-/** A picture's URL if it may be shown: https only, so that no page of ours fetches anything odd. */
+/** A picture's URL if it may be shown: https or this relay's own, so that no page of ours fetches anything odd. */
 export const pictureUrl = (url: string | undefined): string | undefined =>
-  url && URL.canParse(url) && new URL(url).protocol === 'https:' ? url : undefined
+  url && URL.canParse(url) && isShown(new URL(url)) ? url : undefined
+
+const isShown = ({ protocol, origin }: URL): boolean =>
+  protocol === 'https:' || origin === globalThis.location?.origin

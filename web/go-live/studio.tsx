@@ -13,6 +13,7 @@ import { EarningsPanel } from './earnings-panel.tsx'
 import { EndButton } from './end-button.tsx'
 import { HealthPanel } from './health-panel.tsx'
 import { HostPreview } from './host-preview.tsx'
+import { MyRecordings } from './my-recordings.tsx'
 import { ObsPanel } from './obs-panel.tsx'
 import { RestreamPanel } from './restream-panel.tsx'
 import { useStatus } from './use-status.ts'
@@ -60,7 +61,7 @@ function Desk({ show, pubkey, onAgain }: { show: Show; pubkey: string; onAgain: 
           </div>
         </header>
         <Problem text={problem} />
-        {over ? <Over studio={studio} /> : <OnAir studio={studio} show={show} />}
+        {over ? <Over studio={studio} show={show} /> : <OnAir studio={studio} show={show} />}
       </div>
       {stream && <ChatPanel stream={stream} />}
     </div>
@@ -84,17 +85,15 @@ function OnAir({ studio, show }: { studio: StudioState; show: Show }) {
   )
 }
 
-function Over({ studio }: { studio: StudioState }) {
-  const recording = studio.stream?.recording
+function Over({ studio, show }: { studio: StudioState; show: Show }) {
   return (
-    <section class="panel">
-      <p>{recording ? t.recorded : t.noRecording}</p>
-      {recording && (
-        <Link class="button primary" to={watchPath(studio.address)}>
-          {t.watchRecording}
-        </Link>
-      )}
-    </section>
+    <>
+      <section class="panel">
+        <p>{t.isOverHelp}</p>
+      </section>
+      {show.price && <EarningsPanel studio={studio} paid live={false} />}
+      <MyRecordings fresh={studio.address} />
+    </>
   )
 }
 

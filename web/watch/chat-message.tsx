@@ -5,6 +5,7 @@ import { kinds } from '../../events/index.ts'
 import { useApp } from '../app/app.ts'
 import { clockTime, money } from '../app/format.ts'
 import { Icon } from '../parts/icon.tsx'
+import { Menu } from '../parts/menu.tsx'
 import { Avatar, Name, tint } from '../parts/person.tsx'
 import { texts } from '../texts.ts'
 import type { ChatDeeds } from './chat-deeds.ts'
@@ -40,44 +41,28 @@ export function Message(props: {
           <span class="said">{said.text}</span>
         </p>
       </div>
-      <Menu said={said} deeds={deeds} />
+      <Choices said={said} deeds={deeds} />
     </li>
   )
 }
 
 /** What can be done with a message. */
-function Menu({ said, deeds }: { said: Said; deeds: ChatDeeds }) {
+function Choices({ said, deeds }: { said: Said; deeds: ChatDeeds }) {
   const mine = said.author === deeds.me
-  const choose = (deed: (said: Said) => void) => (event: MouseEvent) => {
-    if (event.currentTarget instanceof Element)
-      event.currentTarget.closest('details')?.removeAttribute('open')
-    deed(said)
-  }
   const item = (name: string, deed: (said: Said) => void) => (
-    <button type="button" onClick={choose(deed)}>
+    <button type="button" onClick={() => deed(said)}>
       {name}
     </button>
   )
   return (
-    <details class="menu" onBlur={closeWhenLeft}>
-      <summary aria-label={t.more}>
-        <Icon name="more" />
-      </summary>
-      <div class="menu-items">
-        {item(t.reply, deeds.reply)}
-        {deeds.isHost && item(t.pin, deeds.pin)}
-        {(mine || deeds.isHost) && item(t.remove, deeds.remove)}
-        {deeds.isHost && !mine && item(t.mute, deeds.mute)}
-        {!mine && !deeds.isHost && item(t.report, deeds.report)}
-      </div>
-    </details>
+    <Menu name={t.more} icon="more">
+      {item(t.reply, deeds.reply)}
+      {deeds.isHost && item(t.pin, deeds.pin)}
+      {(mine || deeds.isHost) && item(t.remove, deeds.remove)}
+      {deeds.isHost && !mine && item(t.mute, deeds.mute)}
+      {!mine && !deeds.isHost && item(t.report, deeds.report)}
+    </Menu>
   )
-}
-
-function closeWhenLeft(event: FocusEvent): void {
-  const menu = event.currentTarget as HTMLDetailsElement
-  if (!(event.relatedTarget instanceof Node) || !menu.contains(event.relatedTarget))
-    menu.removeAttribute('open')
 }
 
 /** The message that the host put on top. */

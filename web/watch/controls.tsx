@@ -1,6 +1,8 @@
 import { duration } from '../app/format.ts'
 import { Icon, type IconName } from '../parts/icon.tsx'
+import { Menu } from '../parts/menu.tsx'
 import { texts } from '../texts.ts'
+import type { Captions } from './use-captions.ts'
 import type { VideoState } from './use-video-state.ts'
 
 const t = texts.player
@@ -14,6 +16,7 @@ export interface ControlsProps {
   heights: readonly number[]
   quality: number
   onQuality: (index: number) => void
+  captions: Captions
   do: Deeds
 }
 
@@ -32,7 +35,8 @@ export interface Deeds {
 export const isAtEdge = ({ at, to }: VideoState): boolean => to - at < LIVE_WITHIN
 
 /** The bar below the picture. */
-export function Controls({ state, live, heights, quality, onQuality, do: deeds }: ControlsProps) {
+export function Controls(props: ControlsProps) {
+  const { state, live, heights, quality, onQuality, captions, do: deeds } = props
   const atEdge = isAtEdge(state)
   return (
     <div class="controls">
@@ -76,14 +80,7 @@ export function Controls({ state, live, heights, quality, onQuality, do: deeds }
         )}
         <span class="spacer" />
         {heights.length > 1 && <Quality heights={heights} value={quality} onChange={onQuality} />}
-        {state.captions !== 'none' && (
-          <Control
-            name={t.captions}
-            icon="captions"
-            on={state.captions === 'on'}
-            onClick={deeds.captions}
-          />
-        )}
+        <CaptionsControl captions={captions} />
         {document.pictureInPictureEnabled && (
           <Control name={t.picture} icon="picture" on={state.inPicture} onClick={deeds.picture} />
         )}
@@ -129,6 +126,27 @@ function Control(props: { name: string; icon: IconName; on?: boolean; onClick: (
     >
       <Icon name={props.icon} />
     </button>
+  )
+}
+
+/** A switch where there is one track, a choice of languages where there are several. */
+function CaptionsControl({ captions: { names, on, choose, toggle } }: { captions: Captions }) {
+  if (names.length === 0) return null
+  if (names.length === 1)
+    return <Control name={t.captions} icon="captions" on={on >= 0} onClick={toggle} />
+  return (
+    <Menu name={t.captions} icon="captions" on={on >= 0}>
+      {[t.captionsOff, ...names].map((name, index) => (
+        <button
+          key={`${index} ${name}`}
+          type="button"
+          aria-pressed={on === index - 1}
+          onClick={() => choose(index - 1)}
+        >
+          {name}
+        </button>
+      ))}
+    </Menu>
   )
 }
 

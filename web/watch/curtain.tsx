@@ -7,6 +7,7 @@ import { texts } from '../texts.ts'
 import type { ScreenState } from './screen.tsx'
 import type { Payment } from './use-payment.ts'
 import type { Preview } from './use-preview.ts'
+import type { PlaybackState } from './video.ts'
 
 const t = texts.watch
 
@@ -27,7 +28,8 @@ export function curtainFor(
   },
 ): CurtainText | undefined {
   const { stream, payment, playback, run, seen, preview, url } = now
-  if (stream.phase === 'ended' && !url) return over(stream)
+  const unseen = !url || playback === 'withheld' || playback === 'gone'
+  if (stream.phase === 'ended' && unseen) return over(stream, playback)
   if (stream.phase === 'planned') return planned(stream)
   if (stream.phase === 'starting') return { title: t.starting, help: t.plannedHelp }
   if (stream.phase === 'live' && !stream.served)
@@ -64,12 +66,14 @@ function unpaid(stream: Stream, payment: Payment | undefined, preview: Preview):
   return { title: t.paid, help, pay: true }
 }
 
-/** It is over; its recording may be elsewhere. */
-function over({ recording }: Stream): CurtainText {
-  const link = recording && linkOf([recording])
-  return link
-    ? { title: t.ended, link, linkName: t.recordingLink }
-    : { title: t.ended, help: t.endedHelp }
+/** It is over, and there is nothing to see here: the recording is elsewhere, not for everybody, or there is none. */
+function over(stream: Stream, playback: PlaybackState): CurtainText {
+  const link = stream.recording && linkOf([stream.recording])
+  if (playback === 'gone') return { title: t.recordingGone, help: t.recordingGoneHelp }
+  if (playback === 'withheld' || (isPaid(stream) && !link))
+    return { title: t.ended, help: t.recordingWithheld }
+  if (link) return { title: t.ended, link, linkName: t.recordingLink }
+  return { title: t.ended, help: t.endedHelp }
 }
 
 /** Where another service shows it. */

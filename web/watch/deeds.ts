@@ -4,11 +4,15 @@ import type { Playback } from './video.ts'
 const STEP_SECONDS = 10
 const STEP_VOLUME = 0.1
 
-/** What controls and keys do to a video; `box` is what goes full screen. */
+/**
+ * What controls and keys do to a video; `box` is what goes full screen, `captions` switches them; a
+ * recording has no `live` edge to keep up with.
+ */
 export function deedsOn(
   video: HTMLVideoElement,
   box: Element | null,
-  playback: Playback | undefined,
+  live: Pick<Playback, 'lag' | 'toLive'> | undefined,
+  captions: () => void,
 ): Deeds {
   return {
     toggle() {
@@ -23,12 +27,13 @@ export function deedsOn(
       video.muted = video.volume === 0
     },
     seek(to) {
-      playback?.lag(true)
+      live?.lag(true)
       video.currentTime = to
     },
     toLive() {
-      playback?.lag(false)
-      playback?.toLive()
+      if (!live) return
+      live.lag(false)
+      live.toLive()
       void video.play().catch(() => {})
     },
     full() {
@@ -43,13 +48,7 @@ export function deedsOn(
         : video.requestPictureInPicture()
       done.catch(() => {})
     },
-    captions() {
-      const tracks = [...video.textTracks].filter(({ kind }) => kind !== 'metadata')
-      const shown = tracks.some(({ mode }) => mode === 'showing')
-      tracks.forEach((track, index) => {
-        track.mode = !shown && index === 0 ? 'showing' : 'hidden'
-      })
-    },
+    captions,
   }
 }
 

@@ -24,7 +24,9 @@ export function EmbedPage({ address }: { address: string }) {
 function Embedded({ stream }: { stream: Stream }) {
   const screen = useScreen(stream)
   const curtain = curtainFor({ ...screen, stream })
+  const recorded = stream.phase === 'ended' && screen.url !== undefined
   const price = isPaid(stream) ? fullPriceText(stream.price) : undefined
+  const note = recorded ? texts.watch.recording : price
   return (
     <>
       <Screen stream={stream} screen={screen}>
@@ -47,7 +49,7 @@ function Embedded({ stream }: { stream: Stream }) {
         <a href={watchPath(stream.address)} target="_blank" rel="noopener">
           {stream.title || texts.discover.untitled}
         </a>
-        {price && <span>{price}</span>}
+        {note && <span>{note}</span>}
       </p>
     </>
   )

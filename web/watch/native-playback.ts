@@ -1,5 +1,5 @@
 import { ticketOf, withTicket } from './ticket.ts'
-import { follow, type Playback, type PlaybackEvents, play } from './video.ts'
+import { follow, haltFor, type Playback, type PlaybackEvents, play } from './video.ts'
 
 const RETRY_MS = 2_000
 
@@ -11,6 +11,7 @@ export function nativePlayback(
   video: HTMLVideoElement,
   url: string,
   events: PlaybackEvents,
+  live: boolean,
 ): Playback {
   let ticket = ticketOf(url) ?? ''
   let running = false
@@ -24,9 +25,10 @@ export function nativePlayback(
       response => response.status,
       () => 0,
     )
-    if (status === 402 || status === 401) {
+    const halted = haltFor(status, live)
+    if (halted) {
       stop()
-      events.onState('unpaid')
+      events.onState(halted)
       return
     }
     events.onState('interrupted')

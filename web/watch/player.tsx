@@ -3,6 +3,7 @@ import { texts } from '../texts.ts'
 import { Controls } from './controls.tsx'
 import { deedsOn, pressed } from './deeds.ts'
 import { openPlayback } from './playback.ts'
+import { useCaptions } from './use-captions.ts'
 import { useVideoState } from './use-video-state.ts'
 import type { Playback, PlaybackState } from './video.ts'
 
@@ -36,6 +37,7 @@ export function Player(props: PlayerProps) {
   const [shown, setShown] = useState(false)
   const [idle, wake] = useIdle()
   const state = useVideoState(video, box.current)
+  const captions = useCaptions(video)
 
   useEffect(() => {
     if (!video) return
@@ -62,14 +64,15 @@ export function Player(props: PlayerProps) {
     else playback?.stop()
   }, [playback, run])
 
-  const deeds = video && deedsOn(video, box.current, playback)
+  const deeds = video && deedsOn(video, box.current, live ? playback : undefined, captions.toggle)
   const choose = (index: number) => {
     setQuality(index)
     playback?.setQuality(index)
   }
   const keyed = (event: KeyboardEvent) => {
     wake()
-    const own = event.target instanceof Element && event.target.closest('input, select, button')
+    const own =
+      event.target instanceof Element && event.target.closest('input, select, button, summary')
     if (own || !video || !deeds || event.ctrlKey || event.metaKey || event.altKey) return
     if (pressed(event.key, video, deeds)) event.preventDefault()
   }
@@ -113,6 +116,7 @@ export function Player(props: PlayerProps) {
           live={live}
           heights={heights}
           quality={quality}
+          captions={captions}
           onQuality={choose}
           do={deeds}
         />

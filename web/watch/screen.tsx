@@ -58,10 +58,13 @@ export function useScreen(stream: Stream, payment?: Payment): ScreenState {
   const changed = (next: PlaybackState) => {
     setPlayback(next)
     if (next === 'playing') setSeen(true)
-    if (next === 'unpaid' || next === 'too-many') setRefused(latest.current)
+    if (isRefusal(next)) setRefused(latest.current)
   }
   return { payment, playback, run, seen, preview, url, ticket, live, changed }
 }
+
+const isRefusal = (state: PlaybackState): boolean =>
+  state === 'unpaid' || state === 'too-many' || state === 'withheld' || state === 'gone'
 
 /** A recording that this relay serves, as HLS: pages may fetch nothing from elsewhere. */
 function ownRecording({ recording = '' }: Stream, origin: string): string | undefined {

@@ -11,8 +11,6 @@ export interface VideoState {
   readonly to: number
   readonly full: boolean
   readonly inPicture: boolean
-  /** Tracks of captions, where the media has some. */
-  readonly captions: 'none' | 'off' | 'on'
 }
 
 const events = [
@@ -38,13 +36,9 @@ export function useVideoState(
     const look = () => setState(stateOf(video, box))
     look()
     for (const name of events) video.addEventListener(name, look)
-    video.textTracks.addEventListener('change', look)
-    video.textTracks.addEventListener('addtrack', look)
     document.addEventListener('fullscreenchange', look)
     return () => {
       for (const name of events) video.removeEventListener(name, look)
-      video.textTracks.removeEventListener('change', look)
-      video.textTracks.removeEventListener('addtrack', look)
       document.removeEventListener('fullscreenchange', look)
     }
   }, [video, box])
@@ -54,8 +48,6 @@ export function useVideoState(
 function stateOf(video: HTMLVideoElement, box: Element | null): VideoState {
   const { seekable } = video
   const last = seekable.length - 1
-  const tracks = [...video.textTracks].filter(({ kind }) => kind !== 'metadata')
-  const showing = tracks.some(({ mode }) => mode === 'showing')
   return {
     paused: video.paused,
     muted: video.muted || video.volume === 0,
@@ -65,6 +57,5 @@ function stateOf(video: HTMLVideoElement, box: Element | null): VideoState {
     to: last < 0 ? video.currentTime : seekable.end(last),
     full: document.fullscreenElement !== null && document.fullscreenElement === box,
     inPicture: document.pictureInPictureElement === video,
-    captions: tracks.length === 0 ? 'none' : showing ? 'on' : 'off',
   }
 }

@@ -1,14 +1,27 @@
 /**
  * loading: nothing to see yet, or the buffer ran dry. unpaid: the gateway answers 402 or 401, nothing more is asked
- * for. interrupted: the network or the relay is away, tried again by itself. unplayable: not in this browser.
+ * for. withheld and gone: a recording that is its host's alone, or is not here any more. interrupted: the network or the
+ * relay is away, tried again by itself. unplayable: not in this browser.
  */
 export type PlaybackState =
   | 'loading'
   | 'playing'
   | 'unpaid'
   | 'too-many'
+  | 'withheld'
+  | 'gone'
   | 'interrupted'
   | 'unplayable'
+
+/** What the gateway's status says for good; undefined for anything that may be tried again. */
+export function haltFor(status: number | undefined, live: boolean): PlaybackState | undefined {
+  if (status === 402 || status === 401) return 'unpaid'
+  if (status === 429) return 'too-many'
+  // Live media is missing until it begins.
+  if (live) return undefined
+  if (status === 403) return 'withheld'
+  return status === 404 || status === 410 ? 'gone' : undefined
+}
 
 export interface PlaybackEvents {
   onState(state: PlaybackState): void

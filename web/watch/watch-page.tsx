@@ -13,9 +13,11 @@ export function WatchPage({ address }: { address: string }) {
   const found = useStream(address)
   const stream = found.state === 'found' ? found.stream : undefined
   const payment = usePayment(stream)
+  const title = stream?.title || texts.watch.page
+  const recorded = stream?.phase === 'ended' && Boolean(stream.recording)
   useEffect(() => {
-    document.title = texts.app.title(stream?.title || texts.watch.page)
-  }, [stream?.title])
+    document.title = texts.app.title(recorded ? texts.watch.recordingOf(title) : title)
+  }, [title, recorded])
 
   if (!stream) return <NotYet state={found.state} />
   return (
