@@ -148,10 +148,10 @@ export const texts = {
     reallyEnd: 'Yes, end it',
     goOn: 'Go on',
     again: 'Announce another stream',
-    isOverHelp: 'What was recorded of it is listed below, once it is ready.',
     recordings: 'My recordings',
     showRecordings: 'Show my recordings',
-    noRecordings: 'Nothing of yours is recorded here (yet).',
+    noRecordings: 'Nothing of yours is recorded here.',
+    recordingSoon: 'If it was recorded, it stands here in a moment.',
     forYouAlone: 'For you alone',
     play: 'Play',
     closePlayer: 'Close',
@@ -249,7 +249,8 @@ export const texts = {
     operator: 'Reach them at',
     notRedeemable: 'Credits pay for watching here. They are not paid out.',
     other: (rail: string, asset: string) =>
-      `This relay takes ${asset} by ${rail}: pay with a client that speaks it.`,
+      `This relay takes ${asset} by “${rail}”, which these pages do not speak (yet): pay with a client that does.`,
+    none: (asset: string) => `This relay names no way to pay in ${asset}: ask whoever runs it.`,
   },
   player: {
     label: 'Video. Space plays and pauses, arrows move, M mutes, F is full screen.',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,6 +21,7 @@ const host = person()
 const now = (): number => Math.floor(Date.now() / 1000)
 const hex = ({ secret }: Person): string => Buffer.from(secret).toString('hex')
 const MARKUP = '<img src=x onerror=document.title=1><b>bold</b>'
+const clientPage = new URL('../../docs/client.md', import.meta.url)
 const price = { amount: 10n, unit: 'second' as const, asset: 'CREDIT' }
 
 const browser = await launchChromium()
@@ -282,10 +284,14 @@ scenario(
   'another site shows a stream with one script, and cannot reach into it',
   async ({ relay }) => {
     const address = await announce(relay.url, { d: 'embedded', title: MARKUP })
+    // What docs/client.md says to write.
+    const [, example = ''] = /```html\n([^`]+)```/.exec(readFileSync(clientPage, 'utf8')) ?? []
     const site = createServer((_, response) => {
       response.setHeader('Content-Type', 'text/html')
       response.end(
-        `<script src="${relay.http}/sluice-player.js" async></script><sluice-player stream="${naddrOf(address)}"></sluice-player>`,
+        example
+          .replaceAll('https://relay.example', relay.http)
+          .replaceAll('naddr1…', naddrOf(address)),
       )
     })
     await new Promise<void>(done => site.listen(0, '127.0.0.1', done))
@@ -298,6 +304,9 @@ scenario(
     await page.goto(relay.http + embedPath(address))
     await page.getByText('This stream has not begun').waitFor()
     await look(page, 'embed')
+    await page.setViewportSize({ width: 390, height: 260 })
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await look(page, 'embed-phone-dark')
     assert.equal(problems, [])
 
     // Only the embed page may stand in a frame.
@@ -310,6 +319,34 @@ scenario(
     await close()
     site.close()
     site.closeAllConnections()
+  },
+)
+
+scenario(
+  'ways to pay are those that the relay names; one that the pages do not know is a sentence',
+  async ({ relay }) => {
+    const { page, problems, close } = await openPage(browser, 'about:blank')
+    const rail = { finality: 'instant', scale: 0, redeemable: false }
+    const rails = [
+      { id: 'credit', asset: 'CREDIT', ...rail },
+      { id: 'constructor', asset: 'CREDIT', ...rail },
+    ]
+    await page.route(`${relay.http}/`, async route => {
+      const answer = await route.fetch()
+      return route.fulfill({ json: { ...(await answer.json()), payment_rails: rails } })
+    })
+    const offers = async (asset: string) => {
+      const show = { d: asset, title: asset, price: { ...price, asset } }
+      await page.goto(relay.http + watchPath(await announce(relay.url, show)))
+      await page.getByText('Get more').click()
+      return String(await page.textContent('.top-up'))
+    }
+    const credit = await offers('CREDIT')
+    assert.match(credit, 'Credits are given by whoever runs this relay.')
+    assert.match(credit, 'takes credits by “constructor”, which these pages do not speak')
+    assert.match(await offers('SAT'), 'names no way to pay in SAT: ask whoever runs it.')
+    assert.equal(problems, [])
+    await close()
   },
 )
 

@@ -1,7 +1,10 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { watchPath } from '../../web/app/format.ts'
+import { publicId } from '../../plugins/live-stream/lifecycle.ts'
+import { naddrOf, watchPath } from '../../web/app/format.ts'
 import { until } from '../client/until.ts'
 import { launchChromium } from './chromium.ts'
 import { look, openPage, story, type Width } from './look.ts'
@@ -152,6 +155,8 @@ scenario(
       await page.locator('.paid', { hasText: 'Bravo!' }).waitFor()
       assert.is(await page.textContent('.paid-mark'), '50 credits')
       await look(page, 'watch-tip-desktop')
+      await page.emulateMedia({ colorScheme: 'dark' })
+      await look(page, 'watch-tip-dark')
       assert.equal(problems, [])
     })
     await close()
@@ -220,7 +225,10 @@ scenario(
         await page.getByRole('button', { name: 'Captions', pressed: false }).waitFor()
         await page.keyboard.press('c')
 
-        // 2. It ends: the same page plays the recording, with an end and without a live edge.
+        // 2. On another site: the frame plays, keeps its shape, and whoever has a player of its own may fetch the media.
+        await embedPlays(relay.http, stream.address)
+
+        // 3. It ends: the same page plays the recording, with an end and without a live edge.
         const ended = stream.end()
         await page.getByText('Watching it is free.').waitFor({ timeout: START_MS })
         const recording = await ended
@@ -230,9 +238,11 @@ scenario(
         assert.is(await page.locator('.live-button').count(), 0)
         // The choice was remembered.
         await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
+        await page.emulateMedia({ colorScheme: 'light' })
         await look(page, 'watch-recording-phone')
+        await page.emulateMedia({ colorScheme: 'dark' })
 
-        // 3. As files beside the media, in two languages, by keyboard.
+        // 4. As files beside the media, in two languages, by keyboard.
         await namesSubtitles(page, new URL(recording).pathname)
         await page.setViewportSize({ width: 1280, height: 860 })
         await page.reload()
@@ -257,6 +267,40 @@ scenario(
     }
   },
 )
+
+/** Shows the stream by `<sluice-player>` on a page of another origin. */
+async function embedPlays(http: string, address: string): Promise<void> {
+  const site = createServer((_, response) => {
+    response.setHeader('Content-Type', 'text/html')
+    response.end(
+      `<script src="${http}/sluice-player.js" async></script><div style="width:600px"><sluice-player stream="${naddrOf(address)}"></sluice-player></div>`,
+    )
+  })
+  await new Promise<void>(done => site.listen(0, '127.0.0.1', done))
+  const elsewhere = `http://localhost:${(site.address() as AddressInfo).port}/`
+  const { page, problems, close } = await openPage(browser, elsewhere)
+  try {
+    const frame = page.frameLocator('sluice-player iframe').locator('video')
+    await until(
+      async () => (await frame.evaluate(video => (video as HTMLVideoElement).currentTime)) > 1,
+      START_MS,
+    )
+    const size = () => page.locator('sluice-player').boundingBox()
+    assert.ok(Math.abs(((await size())?.height ?? 0) - (600 * 396) / 640) < 1)
+    await page.locator('div').evaluate(box => box.style.setProperty('width', '300px'))
+    assert.ok(Math.abs(((await size())?.height ?? 0) - (300 * 396) / 640) < 1)
+    const status = await page.evaluate(
+      async url => (await fetch(url)).status,
+      `${http}/p/${publicId(address)}/master.m3u8`,
+    )
+    assert.is(status, 200)
+    assert.equal(problems, [])
+  } finally {
+    await close()
+    site.close()
+    site.closeAllConnections()
+  }
+}
 
 /** Waits until such a caption is on the screen. */
 const cue = (page: Page, text: RegExp) =>

@@ -59,7 +59,7 @@ export function MyRecordings({ fresh }: { fresh?: string }) {
           </button>
         </div>
       )}
-      {none && asks && <p class="muted">{t.noRecordings}</p>}
+      {none && asks && <p class="muted">{fresh ? t.recordingSoon : t.noRecordings}</p>}
       <ul class="recordings">
         {found?.map(recording => (
           <RecordingRow

@@ -88,9 +88,6 @@ function OnAir({ studio, show }: { studio: StudioState; show: Show }) {
 function Over({ studio, show }: { studio: StudioState; show: Show }) {
   return (
     <>
-      <section class="panel">
-        <p>{t.isOverHelp}</p>
-      </section>
       {show.price && <EarningsPanel studio={studio} paid live={false} />}
       <MyRecordings fresh={studio.address} />
     </>
