@@ -50,7 +50,11 @@ export function EarningsPanel(props: {
   const { earnings, at } = told
   const { asset } = earnings
   const since = dueSince(earnings, now - at)
-  const watching = props.watching ?? stream?.viewers ?? earnings.paying + earnings.previewing
+  // The gateway's count is told once a minute: who pays or looks in since is there too.
+  const watching = Math.max(
+    props.watching ?? stream?.viewers ?? 0,
+    earnings.paying + earnings.previewing,
+  )
   return (
     <section class="panel figures-panel" aria-label={t.figures}>
       <dl class="figures big">

@@ -81,7 +81,7 @@ export function GoLiveForm({ onAnnounced }: { onAnnounced: (show: Show) => void 
               change={set('tags')}
             />
           </div>
-          <div class="row">
+          <div class="row wide">
             <TextField
               label={t.starts}
               type="datetime-local"

@@ -3,7 +3,6 @@ import { useEffect } from 'preact/hooks'
 import type { Show } from '../../client/host.ts'
 import { useApp } from '../app/app.ts'
 import { watchPath } from '../app/format.ts'
-import { Badge } from '../parts/badge.tsx'
 import { Link } from '../parts/link.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { texts } from '../texts.ts'
@@ -46,7 +45,6 @@ function Desk({ show, pubkey, onAgain }: { show: Show; pubkey: string; onAgain: 
             <State phase={phase} />
           </div>
           <div class="actions">
-            {stream && <Badge phase={phase} />}
             <Link class="button" to={watchPath(address)}>
               {t.open}
             </Link>
