@@ -44,8 +44,8 @@ test.after(async context => {
 })
 
 async function open(url: string, options: { width?: Width; secret?: string } = {}) {
-  // What the browser itself says of a 402, and of a blob: where requests are answered by the test.
-  const opened = await openPage(browser, url, { ...options, expected: /402|ERR_FILE_NOT_FOUND/ })
+  // What the browser itself says of a 402 or 403, and of a blob: where requests are answered by the test.
+  const opened = await openPage(browser, url, { ...options, expected: /40[23]|ERR_FILE_NOT_FOUND/ })
   const tickets = new Set<string>()
   opened.page.on('request', request => {
     const ticket = /\/p\/([^/]+)\//.exec(request.url())?.[1]
@@ -258,6 +258,11 @@ scenario(
         await cue(page, /^Guten Tag$/)
         await page.reload()
         await cue(page, /^Guten Tag$/)
+
+        // 5. Withdrawn: a sentence, and nothing that tries again and again.
+        await page.route(/\/p\/.*\/rec/, route => route.fulfill({ status: 403, json: {} }))
+        await page.reload()
+        await page.getByText('so a recording, if there is one').waitFor()
         assert.equal(problems, [])
       })
     } finally {

@@ -17,7 +17,10 @@ import { routeOf } from '../../web/app/router.ts'
 import { sectionsOf, topTags } from '../../web/discover/choose.ts'
 import { emptyInput, showOf } from '../../web/go-live/my-show.ts'
 import { parseMetrics, pluginCosts, total } from '../../web/operator/metrics.ts'
+import { hasCaptions } from '../../web/watch/captions.ts'
 import { atOrigin, ticketOf, withTicket } from '../../web/watch/ticket.ts'
+import { haltFor } from '../../web/watch/video.ts'
+import { captions608 } from '../media/cea608.ts'
 
 const test = suite('pages')
 const address = `30311:${'a'.repeat(64)}:my:show`
@@ -148,6 +151,31 @@ test('a schedule keeps its buffer, rounds up, and stays within its budget', () =
   assert.is(nextTotal(rate, { ...schedule, budget: 100n }, 90n, 0), 100n)
   assert.is(nextTotal(rate, { ...schedule, budget: 100n }, 100n, 0), 100n)
   assert.is(nextTotal({ amount: 1n, unit: 'hour' }, schedule, 0n, 0), 1n)
+})
+
+test('captions in a picture are told from the filling between them, and from what is none', () => {
+  const dataOf = captions608(['HI'], 30)
+  const userData = (...triples: Uint8Array[]) =>
+    Uint8Array.from([0x40 | triples.length, 0xff, ...Buffer.concat(triples)])
+  assert.ok(hasCaptions(userData(dataOf(0))))
+  assert.not(hasCaptions(userData(dataOf(29))), 'filling: two empty characters with their parity')
+  assert.ok(hasCaptions(userData(dataOf(29), dataOf(0))))
+  const [flags = 0, a = 0, b = 0] = dataOf(0)
+  assert.not(hasCaptions(userData(Uint8Array.of(flags & ~0b100, a, b))), 'marked as invalid')
+  assert.not(hasCaptions(userData(Uint8Array.of(flags | 0b10, a, b))), 'CEA-708')
+  assert.not(hasCaptions(Uint8Array.of(0x5f, 0xff)), 'cut short')
+  assert.not(hasCaptions(new Uint8Array()))
+})
+
+test('a refusal ends playing for good; live media that is missing is waited for', () => {
+  assert.equal(
+    [200, 401, 402, 403, 404, 410, 429, 503].map(status => haltFor(status, false)),
+    [undefined, 'unpaid', 'unpaid', 'withheld', 'gone', 'gone', 'too-many', undefined],
+  )
+  assert.equal(
+    [401, 402, 403, 404, 429, undefined].map(status => haltFor(status, true)),
+    ['unpaid', 'unpaid', undefined, undefined, 'too-many', undefined],
+  )
 })
 
 test.run()
