@@ -20,7 +20,11 @@ import {
 } from './stage.ts'
 
 /** The watch page's main paths: real media over RTMP, real payments, a real browser. */
-const test = suite<Stage>('watching in a browser')
+interface Context extends Stage {
+  /** A free stream with captions in the picture. */
+  captioned?: ReturnType<typeof withCaptions>
+}
+const test = suite<Context>('watching in a browser')
 const GROWTH_SECONDS = 3
 
 const browser = await launchChromium()
@@ -40,6 +44,9 @@ test.before(async context => {
 })
 test.after(async context => {
   await browser?.close()
+  const captioned = await context.captioned
+  await captioned?.publisher.stop()
+  captioned?.stream.close()
   await closeStage(context)
 })
 
@@ -165,7 +172,10 @@ scenario(
 
 scenario(
   'a free preview plays by itself, counts down and ends with the price; paying goes on without a break',
-  async ({ relay }) => {
+  async context => {
+    const { relay } = context
+    // Goes live meanwhile, for the scenario after this one.
+    context.captioned ??= withCaptions(relay.url)
     const stream = await announce(relay.url, {
       d: 'preview',
       title: 'With a preview',
@@ -199,10 +209,10 @@ scenario(
 
 scenario(
   'captions show, live and in the recording, which plays like any other video',
-  async ({ relay }) => {
-    const stream = await announce(relay.url, { d: 'captions', title: 'With captions' })
-    const captions = ['SLUICE SAYS HELLO', 'AND ONCE MORE']
-    const publisher = publish(stream.ingest, { fps: 15, captions })
+  async context => {
+    const { relay } = context
+    context.captioned ??= withCaptions(relay.url)
+    const { stream } = await context.captioned
     const url = relay.http + watchPath(stream.address)
     const opened = await open(url, { width: 'phone' })
     const { page, problems, close } = opened
@@ -210,68 +220,69 @@ scenario(
     page.on('request', request => {
       if (/\/hls-/.test(request.url())) whole.push(request.url())
     })
-    try {
-      await story(page, 'captions', async () => {
-        // 1. In the picture, as OBS sends them. What shows them is loaded when it is wanted.
-        const button = page.getByRole('button', { name: 'Captions' })
-        await button.waitFor({ timeout: START_MS })
-        assert.equal(whole, [])
-        await button.click()
-        await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
-        await page.getByRole('button', { name: 'Captions', pressed: true }).waitFor()
-        await look(page, 'watch-captions-phone')
-        await page.locator('.player').focus()
-        await page.keyboard.press('c')
-        await page.getByRole('button', { name: 'Captions', pressed: false }).waitFor()
-        await page.keyboard.press('c')
+    await story(page, 'captions', async () => {
+      // 1. In the picture, as OBS sends them. What shows them is loaded when it is wanted.
+      const button = page.getByRole('button', { name: 'Captions' })
+      await button.waitFor({ timeout: START_MS })
+      assert.equal(whole, [])
+      await button.click()
+      await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
+      await page.getByRole('button', { name: 'Captions', pressed: true }).waitFor()
+      await look(page, 'watch-captions-phone')
+      await page.locator('.player').focus()
+      await page.keyboard.press('c')
+      await page.getByRole('button', { name: 'Captions', pressed: false }).waitFor()
+      await page.keyboard.press('c')
 
-        // 2. On another site: the frame plays, keeps its shape, and whoever has a player of its own may fetch the media.
-        await embedPlays(relay.http, stream.address)
+      // 2. On another site: the frame plays, keeps its shape, and whoever has a player of its own may fetch the media.
+      await embedPlays(relay.http, stream.address)
 
-        // 3. It ends: the same page plays the recording, with an end and without a live edge.
-        const ended = stream.end()
-        await page.getByText('Watching it is free.').waitFor({ timeout: START_MS })
-        const recording = await ended
-        await plays(page, 1)
-        assert.is(await page.title(), 'Recording: With captions · Sluice')
-        assert.match(String(await page.textContent('.clock')), /^0:0\d \/ 0:\d\d$/)
-        assert.is(await page.locator('.live-button').count(), 0)
-        // The choice was remembered.
-        await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
-        await page.emulateMedia({ colorScheme: 'light' })
-        await look(page, 'watch-recording-phone')
-        await page.emulateMedia({ colorScheme: 'dark' })
+      // 3. It ends: the same page plays the recording, with an end and without a live edge.
+      const ended = stream.end()
+      await page.getByText('Watching it is free.').waitFor({ timeout: START_MS })
+      const recording = await ended
+      await plays(page, 1)
+      assert.is(await page.title(), 'Recording: With captions · Sluice')
+      assert.match(String(await page.textContent('.clock')), /^0:0\d \/ \d+:\d\d$/)
+      assert.is(await page.locator('.live-button').count(), 0)
+      // The choice was remembered.
+      await cue(page, /SLUICE SAYS HELLO|AND ONCE MORE/)
+      await page.emulateMedia({ colorScheme: 'light' })
+      await look(page, 'watch-recording-phone')
+      await page.emulateMedia({ colorScheme: 'dark' })
 
-        // 4. As files beside the media, in two languages, by keyboard.
-        await namesSubtitles(page, new URL(recording).pathname)
-        await page.setViewportSize({ width: 1280, height: 860 })
-        await page.reload()
-        await plays(page, 0)
-        await page.getByLabel('Captions').focus()
-        await page.keyboard.press('Space')
-        await page.getByRole('button', { name: 'Deutsch' }).waitFor()
-        await look(page, 'watch-subtitles-dark')
-        await page.keyboard.press('Tab')
-        await page.keyboard.press('Tab')
-        await page.keyboard.press('Tab')
-        await page.keyboard.press('Enter')
-        await cue(page, /^Guten Tag$/)
-        await page.reload()
-        await cue(page, /^Guten Tag$/)
+      // 4. As files beside the media, in two languages, by keyboard.
+      await namesSubtitles(page, new URL(recording).pathname)
+      await page.setViewportSize({ width: 1280, height: 860 })
+      await page.reload()
+      await plays(page, 0)
+      await page.getByLabel('Captions').focus()
+      await page.keyboard.press('Space')
+      await page.getByRole('button', { name: 'Deutsch' }).waitFor()
+      await look(page, 'watch-subtitles-dark')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Enter')
+      await cue(page, /^Guten Tag$/)
+      await page.reload()
+      await cue(page, /^Guten Tag$/)
 
-        // 5. Withdrawn: a sentence, and nothing that tries again and again.
-        await page.route(/\/p\/.*\/rec/, route => route.fulfill({ status: 403, json: {} }))
-        await page.reload()
-        await page.getByText('so a recording, if there is one').waitFor()
-        assert.equal(problems, [])
-      })
-    } finally {
-      await publisher.stop()
-      await close()
-      stream.close()
-    }
+      // 5. Withdrawn: a sentence, and nothing that tries again and again.
+      await page.route(/\/p\/.*\/rec/, route => route.fulfill({ status: 403, json: {} }))
+      await page.reload()
+      await page.getByText('so a recording, if there is one').waitFor()
+      assert.equal(problems, [])
+    })
+    await close()
   },
 )
+
+async function withCaptions(url: string) {
+  const stream = await announce(url, { d: 'captions', title: 'With captions' })
+  const captions = ['SLUICE SAYS HELLO', 'AND ONCE MORE']
+  return { stream, publisher: publish(stream.ingest, { fps: 15, captions }) }
+}
 
 /** Shows the stream by `<sluice-player>` on a page of another origin. */
 async function embedPlays(http: string, address: string): Promise<void> {
