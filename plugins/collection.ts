@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { misfit, plainCodec } from './plain-codec.ts'
 import type { Awaitable, ListOptions, Reader, Tx } from './store.ts'
 
 /** A typed view on one collection of documents. */
@@ -17,7 +18,16 @@ export interface Collection<T> {
  * await visits.put(tx, pubkey, { count: 1, spent: 10n })
  */
 export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> {
-  const decode = (text: string): T => z.decode(shape, JSON.parse(text) as never)
+  const plain = plainCodec(shape, plainAmount)
+  const decode = (text: string): T => {
+    const kept: unknown = JSON.parse(text)
+    const value = plain ? plain.decode(kept) : misfit
+    return value === misfit ? z.decode(shape, kept as never) : (value as T)
+  }
+  const encode = (value: T): string => {
+    const kept = plain ? plain.encode(value) : misfit
+    return JSON.stringify(kept === misfit ? z.encode(shape, value) : kept)
+  }
   return {
     async get(reader, key) {
       const text = await reader.get(name, key)
@@ -27,13 +37,21 @@ export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> 
       const rows = await reader.list(name, options)
       return rows.map(row => ({ key: row.key, value: decode(row.value) }))
     },
-    put: (tx, key, value) => tx.put(name, key, JSON.stringify(z.encode(shape, value))),
+    put: (tx, key, value) => tx.put(name, key, encode(value)),
     delete: (tx, key) => tx.delete(name, key),
   }
 }
 
+const DECIMAL = /^-?\d+$/
+
 /** A bigint, kept as a decimal text because JSON numbers lose digits beyond 2^53. */
-export const amount = z.codec(z.string().regex(/^-?\d+$/), z.bigint(), {
+export const amount = z.codec(z.string().regex(DECIMAL), z.bigint(), {
   decode: text => BigInt(text),
   encode: value => value.toString(),
 })
+const plainAmount = {
+  shape: amount,
+  decode: (kept: unknown) =>
+    typeof kept === 'string' && DECIMAL.test(kept) ? BigInt(kept) : misfit,
+  encode: (value: unknown) => (typeof value === 'bigint' ? value.toString() : misfit),
+}
