@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { misfit, plainCodec } from './plain-codec.ts'
+import { misfit, plainEncoder } from './plain-encoder.ts'
 import type { Awaitable, ListOptions, Reader, Tx } from './store.ts'
 
 /** A typed view on one collection of documents. */
@@ -18,15 +18,12 @@ export interface Collection<T> {
  * await visits.put(tx, pubkey, { count: 1, spent: 10n })
  */
 export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> {
-  const plain = plainCodec(shape, plainAmount)
-  const decode = (text: string): T => {
-    const kept: unknown = JSON.parse(text)
-    const value = plain ? plain.decode(kept) : misfit
-    return value === misfit ? z.decode(shape, kept as never) : (value as T)
-  }
+  const decode = (text: string): T => z.decode(shape, JSON.parse(text) as never)
+  const plain = plainEncoder(shape, amountEncoder)
   const encode = (value: T): string => {
-    const kept = plain ? plain.encode(value) : misfit
-    return JSON.stringify(kept === misfit ? z.encode(shape, value) : kept)
+    const plainly = plain ? plain(value) : misfit
+    // What does not fit is for zod to name.
+    return JSON.stringify(plainly === misfit ? z.encode(shape, value) : plainly)
   }
   return {
     async get(reader, key) {
@@ -42,16 +39,11 @@ export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> 
   }
 }
 
-const DECIMAL = /^-?\d+$/
-
 /** A bigint, kept as a decimal text because JSON numbers lose digits beyond 2^53. */
-export const amount = z.codec(z.string().regex(DECIMAL), z.bigint(), {
+export const amount = z.codec(z.string().regex(/^-?\d+$/), z.bigint(), {
   decode: text => BigInt(text),
   encode: value => value.toString(),
 })
-const plainAmount = {
-  shape: amount,
-  decode: (kept: unknown) =>
-    typeof kept === 'string' && DECIMAL.test(kept) ? BigInt(kept) : misfit,
-  encode: (value: unknown) => (typeof value === 'bigint' ? value.toString() : misfit),
-}
+const amountEncoder = new Map([
+  [amount, (value: unknown) => (typeof value === 'bigint' ? value.toString() : misfit)],
+])
