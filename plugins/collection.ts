@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { misfit, plainEncoder } from './plain-encoder.ts'
 import type { Awaitable, ListOptions, Reader, Tx } from './store.ts'
 
 /** A typed view on one collection of documents. */
@@ -18,6 +19,12 @@ export interface Collection<T> {
  */
 export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> {
   const decode = (text: string): T => z.decode(shape, JSON.parse(text) as never)
+  const plain = plainEncoder(shape, amountEncoder)
+  const encode = (value: T): string => {
+    const plainly = plain ? plain(value) : misfit
+    // What does not fit is for zod to name.
+    return JSON.stringify(plainly === misfit ? z.encode(shape, value) : plainly)
+  }
   return {
     async get(reader, key) {
       const text = await reader.get(name, key)
@@ -27,7 +34,7 @@ export function collection<T>(name: string, shape: z.ZodType<T>): Collection<T> 
       const rows = await reader.list(name, options)
       return rows.map(row => ({ key: row.key, value: decode(row.value) }))
     },
-    put: (tx, key, value) => tx.put(name, key, JSON.stringify(z.encode(shape, value))),
+    put: (tx, key, value) => tx.put(name, key, encode(value)),
     delete: (tx, key) => tx.delete(name, key),
   }
 }
@@ -37,3 +44,6 @@ export const amount = z.codec(z.string().regex(/^-?\d+$/), z.bigint(), {
   decode: text => BigInt(text),
   encode: value => value.toString(),
 })
+const amountEncoder = new Map([
+  [amount, (value: unknown) => (typeof value === 'bigint' ? value.toString() : misfit)],
+])

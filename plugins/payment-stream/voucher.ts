@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { StreamMoney } from '../../events/index.ts'
 import { collection } from '../collection.ts'
@@ -43,16 +43,15 @@ export const voucherKey = (session: string, sequence: bigint): string =>
 
 /** What a voucher promises: two with one sequence and different digests are an equivocation. */
 export const digestOf = (money: StreamMoney): string =>
-  createHash('sha256')
-    .update(
-      JSON.stringify([
-        String(money.totalSent),
-        money.chunkRef ?? null,
-        money.proof?.rail ?? null,
-        money.proof?.data ?? null,
-      ]),
-    )
-    .digest('hex')
+  hash(
+    'sha256',
+    JSON.stringify([
+      String(money.totalSent),
+      money.chunkRef ?? null,
+      money.proof?.rail ?? null,
+      money.proof?.data ?? null,
+    ]),
+  )
 
 /** Why a 5612 was not taken; what travels other ways than NIP-01 has its own words for each (ILP codes). */
 export type Refusal =

@@ -1,27 +1,29 @@
 /**
- * Figures of payments: `npm run bench:payments -- [--seconds N] [--sessions N] [--json FILE]`. The relay is a process of its
- * own; what is timed is 5612 -> durable 5613, by WebSocket, by ILP-over-HTTP and through the npm connector, and
- * 5610 -> first grant. `cpu` is what the relay's process used for each: on a busy machine the one figure to trust.
+ * Figures of payments: `npm run bench:payments -- [--seconds N] [--sessions N] [--only websocket,ilp,connector,grant]
+ * [--json FILE] [--profile DIR]`. The built relay is a process of its own; what is timed is 5612 -> durable 5613, by WebSocket,
+ * by ILP-over-HTTP and through the npm connector, and 5610 -> first grant. `cpu` is what the relay used for 1,000 of them, user
+ * and system time: on a busy machine the one figure to trust.
  */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { announce, Person } from '../../test/flows/independent.ts'
-import { type RelayProcess, spawnRelay } from '../../test/harness.ts'
 import { ADDRESS, HUB_TOKEN, ilpSettings } from '../../test/payments/ilp.ts'
 import { SENDER_TOKEN, startConnector } from '../../test/payments/ilp-processes.ts'
 import { atRate, type Figure, figure, flatOut, type Pay } from './payments/load.ts'
 import { hangUp, overIlp } from './payments/packets.ts'
 import { firstGrant, overWebSocket } from './payments/websocket.ts'
-import { usageOf } from './relay/subject.ts'
+import { startSluice } from './relay/subject.ts'
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '8' },
     sessions: { type: 'string', default: '1000' },
+    only: { type: 'string', default: '' },
     json: { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 const seconds = Number(values.seconds)
@@ -35,9 +37,9 @@ const figures: (Figure & { cpuMs: number; goal?: Goal })[] = []
 
 /** Runs it, prints it, and keeps it with its goal. */
 async function show(run: () => Promise<Figure>, goal?: Goal): Promise<Figure> {
-  const before = usageOf(relay.child.pid ?? 0).cpuMs
+  const before = relay.usage().cpuMs
   const one = await run()
-  const cpuMs = (usageOf(relay.child.pid ?? 0).cpuMs - before) / one.payments
+  const cpuMs = ((relay.usage().cpuMs - before) * 1000) / one.payments
   figures.push({ ...one, cpuMs, goal })
   const wanted = [
     ...(goal?.perSecond ? [`${goal.perSecond}/s`] : []),
@@ -46,73 +48,75 @@ async function show(run: () => Promise<Figure>, goal?: Goal): Promise<Figure> {
   const ms = (value: number) => value.toFixed(2).padStart(7)
   console.log(
     `${one.name.padEnd(42)} ${one.perSecond.toFixed(0).padStart(5)}/s  p50 ${ms(one.p50)} ms  p99 ${ms(one.p99)} ms  ` +
-      `cpu ${cpuMs.toFixed(2)} ms  n ${one.payments}${wanted.length > 0 ? `  goal ${wanted.join(', ')}` : ''}`,
+      `cpu ${cpuMs.toFixed(0).padStart(4)} ms  n ${one.payments}${wanted.length > 0 ? `  goal ${wanted.join(', ')}` : ''}`,
   )
   return one
 }
 
-/** 1. The relay, with a stream in CREDIT and one in USD. */
-const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
-writeFileSync(join(dir, 'ilp.peers'), `hub ${HUB_TOKEN}\n`)
-chmodSync(join(dir, 'ilp.peers'), 0o600)
-const set = [
-  `db=${dir}`,
-  'logLevel=warn',
-  'paymentStream.credit.welcome=1000000',
-  'paymentStream.maxPaymentsPerSecond=0',
-  // A thousand viewers come from one address here.
-  'relay.rateLimit.messagesPerSecond=0',
-  'relay.rateLimit.connectionsPerIp=0',
-  'paymentStream.credit.welcomeCap=9000000000000',
-  ...ilpSettings,
-]
-const relay: RelayProcess = await spawnRelay(set.flatMap(one => ['--set', one]))
+/** Is that part of the run asked for? */
+const wanted = (part: string): boolean =>
+  values.only === '' || values.only.split(',').includes(part)
+
+/** The relay, with a stream in CREDIT and one in USD. */
+const relay = await startSluice({
+  profileDir: values.profile,
+  settings: [
+    'paymentStream.credit.welcome=1000000',
+    'paymentStream.credit.welcomeCap=9000000000000',
+    'paymentStream.maxPaymentsPerSecond=0',
+    ...ilpSettings,
+  ],
+  prepare: dir => writeFileSync(join(dir, 'ilp.peers'), `hub ${HUB_TOKEN}\n`, { mode: 0o600 }),
+})
+const http = relay.url.replace('ws', 'http')
 try {
-  const info = await fetch(relay.http, { headers: { accept: 'application/nostr+json' } })
+  const info = await fetch(http, { headers: { accept: 'application/nostr+json' } })
   const { self } = (await info.json()) as { self: string }
   const host = await Person.connect(relay.url)
   const credit = (await announce(host, 'credit', ['1000', 'second', 'CREDIT'])).address
   const usd = (await announce(host, 'usd', ['1000', 'second', 'USD'])).address
   host.close()
-  const direct = { url: `${relay.http}/ilp`, token: HUB_TOKEN, destination: ADDRESS }
+  const direct = { url: `${http}/ilp`, token: HUB_TOKEN, destination: ADDRESS }
 
-  // 2. By WebSocket.
-  const lines = await several(sessions, () => overWebSocket(relay.url, self, credit))
-  await measure(
-    'WebSocket',
-    lines.map(({ pay }) => pay),
-  )
-  for (const { close } of lines) close()
+  if (wanted('websocket')) {
+    const lines = await several(sessions, () => overWebSocket(relay.url, self, credit))
+    await measure(
+      'WebSocket',
+      lines.map(({ pay }) => pay),
+    )
+    for (const { close } of lines) close()
+  }
 
-  // 3. By ILP-over-HTTP.
-  const packets = await several(sessions, () => overIlp(direct, self, usd))
-  await measure(
-    'ILP-over-HTTP',
-    packets.map(({ pay }) => pay),
-  )
+  if (wanted('ilp')) {
+    const packets = await several(sessions, () => overIlp(direct, self, usd))
+    await measure(
+      'ILP-over-HTTP',
+      packets.map(({ pay }) => pay),
+    )
+  }
 
-  // 4. Through the npm connector.
-  const connector = await startConnector({ plugin: 'ilp-plugin-http', url: direct.url })
-  const via = { ...direct, url: connector.url, token: SENDER_TOKEN }
-  const { pay } = await patient(() => overIlp(via, self, usd))
-  await flatOut('', [pay], 1)
-  await show(() => flatOut('npm connector, one session', [pay], seconds), { p99: 100 })
-  await connector.stop()
+  if (wanted('connector')) {
+    const connector = await startConnector({ plugin: 'ilp-plugin-http', url: direct.url })
+    const via = { ...direct, url: connector.url, token: SENDER_TOKEN }
+    const { pay } = await patient(() => overIlp(via, self, usd))
+    await flatOut('', [pay], 1)
+    await show(() => flatOut('npm connector, one session', [pay], seconds), { p99: 100 })
+    await connector.stop()
+  }
 
-  // 5. From a 5610 to the first grant.
-  await show(
-    async () => {
-      const times: number[] = []
-      const began = performance.now()
-      for (let i = 0; i < GRANTS; i++) times.push(await firstGrant(relay.url, self, credit))
-      return figure('5610 -> first grant (5650)', times, performance.now() - began)
-    },
-    { p99: 50 },
-  )
+  if (wanted('grant'))
+    await show(
+      async () => {
+        const times: number[] = []
+        const began = performance.now()
+        for (let i = 0; i < GRANTS; i++) times.push(await firstGrant(relay.url, self, credit))
+        return figure('5610 -> first grant (5650)', times, performance.now() - began)
+      },
+      { p99: 50 },
+    )
 } finally {
   hangUp()
   await relay.stop()
-  rmSync(dir, { recursive: true, force: true })
 }
 const cpu = cpus()
 const machine = `${cpu.length} x ${cpu[0]?.model ?? 'unknown'}, Node ${process.version}`
@@ -131,11 +135,10 @@ async function measure(way: string, lanes: readonly Pay[]): Promise<void> {
 
 /** Until the relay has done what follows from the payments so far: each session's first one brought a grant. */
 async function quiet(): Promise<void> {
-  const pid = relay.child.pid ?? 0
   for (let tries = 0; tries < 60; tries++) {
-    const before = usageOf(pid).cpuMs
+    const before = relay.usage().cpuMs
     await sleep(500)
-    if (usageOf(pid).cpuMs - before < 25) return
+    if (relay.usage().cpuMs - before < 25) return
   }
 }
 

@@ -57,7 +57,7 @@ const wanted = ([name]: [name: string, ...rest: unknown[]]) =>
   only.some(part => name.includes(part.trim()))
 
 const subjects: Subject[] = [
-  await startSluice(values.profile),
+  await startSluice({ profileDir: values.profile }),
   await startYardstick(),
   ...values.also.map(parseSubject),
 ]

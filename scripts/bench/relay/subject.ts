@@ -21,7 +21,17 @@ const built = fileURLToPath(new URL('../../../dist/relay/main.js', import.meta.u
 const yardstickFile = fileURLToPath(new URL('./yardstick.mjs', import.meta.url))
 
 /** The built relay with all default plugins, rate limits out of the way; `profileDir` gets a CPU profile of it. */
-export function startSluice(profileDir?: string): Promise<Subject> {
+export function startSluice({
+  profileDir,
+  settings = [],
+  prepare = () => undefined,
+}: {
+  profileDir?: string
+  /** On top of those below, as in `--set`. */
+  settings?: readonly string[]
+  /** Writes what has to be in its folder before it starts. */
+  prepare?(dir: string): void
+} = {}): Promise<Subject> {
   const limits = [
     'relay.port=0',
     'liveStream.local.rtmpPort=0',
@@ -33,13 +43,16 @@ export function startSluice(profileDir?: string): Promise<Subject> {
     'rateLimit.perPubkey.ratePerSecond=0',
     'logLevel=warn',
   ]
-  return start('sluice', dir => [
-    ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : []),
-    built,
-    '--config',
-    '/dev/null',
-    ...['db='.concat(dir), ...limits].flatMap(setting => ['--set', setting]),
-  ])
+  return start('sluice', dir => {
+    prepare(dir)
+    return [
+      ...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : []),
+      built,
+      '--config',
+      '/dev/null',
+      ...['db='.concat(dir), ...limits, ...settings].flatMap(setting => ['--set', setting]),
+    ]
+  })
 }
 
 /** The least that a Node process can do that verifies, stores durably, answers and fans out. */
