@@ -17,7 +17,6 @@ import { oembedApi } from './oembed.ts'
 import { isMediaPath, isPublicId } from './path.ts'
 import { sendFile } from './range.ts'
 import { recordingGate } from './recordings.ts'
-import { recordingsApi } from './recordings-api.ts'
 import { forgetMinutes, viewerCount } from './viewers.ts'
 
 const options = z.object({
@@ -61,7 +60,6 @@ export default definePlugin({
     return {
       routes(app) {
         oembedApi(host)(app)
-        recordingsApi(host, app)
         app.options('/p/*', c => c.body(null, 204, { ...cors, 'Access-Control-Max-Age': '86400' }))
         app.get('/p/:ticket/:path{.+}', async c => {
           const response = await serve(c)

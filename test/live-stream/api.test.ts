@@ -63,7 +63,7 @@ async function ask(
         .map(([method, one]) => [path, method, one]),
   )
   assert.ok(operation, `${operationId} is in the document`)
-  const url = `${relay.http}${path.replace('{id}', options.id ?? '').replace('{target}', options.target ?? '')}${options.query ?? ''}`
+  const url = `${relay.http}${path.replace('{id}', options.id ?? '').replace(/\{target\}|\{recording\}/, options.target ?? '')}${options.query ?? ''}`
   const answer = await call(options.who ?? host, method.toUpperCase(), url, options.body)
   const said = operation.responses[answer.status]
   assert.ok(said, `${operationId} may answer ${answer.status}: ${JSON.stringify(answer.body)}`)
@@ -274,6 +274,16 @@ test('a request is signed for what it asks, when it asks, and changes something 
     assert.is((await call(host, 'GET', url, undefined, { proof: read })).status, 200)
 })
 
+test('where nothing was recorded the lists are empty, and there is nothing to delete', async context => {
+  const { body } = await ask(context, 'listStreams')
+  const [{ id, address }] = body.streams
+  const { body: list } = await ask(context, 'listRecordings', { id })
+  assert.equal([list.stream, list.recordings], [address, []])
+  assert.equal((await ask(context, 'listAllRecordings')).body.recordings, [])
+  const gone = await ask(context, 'deleteRecording', { id, target: 'rec1700000000000' })
+  assert.is(gone.status, 404)
+})
+
 test('each operation of the document has its route, and each asks who it is', async ({
   document,
   relay,
@@ -281,14 +291,14 @@ test('each operation of the document has its route, and each asks who it is', as
   let count = 0
   for (const [path, methods] of Object.entries<Json>(document.paths))
     for (const method of Object.keys(methods)) {
-      const url = relay.http + path.replace('{id}', '0'.repeat(32)).replace('{target}', 'x')
+      const url = relay.http + path.replace('{id}', '0'.repeat(32)).replace(/\{\w+\}/, 'x')
       const response = await fetch(url, { method: method.toUpperCase() })
       assert.is(response.status, 401, `${method} ${path}`)
       const said = (await response.json()) as Json
       assert.match(said.detail, /NIP-98/)
       count += 1
     }
-  assert.is(count, 10)
+  assert.is(count, 13)
   assert.is(document.openapi, '3.1.0')
   const preflight = await fetch(`${relay.http}/api/v1/streams`, { method: 'OPTIONS' })
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /Authorization/)

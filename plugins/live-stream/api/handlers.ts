@@ -19,6 +19,7 @@ import { type LiveStream, streams } from '../stream.ts'
 import { describer } from './describe.ts'
 import type { OperationId } from './operations.ts'
 import { HttpProblem, rejected } from './problem.ts'
+import { recordingHandlers } from './recordings.ts'
 
 /** What a request came with, checked. */
 export interface Call {
@@ -27,6 +28,7 @@ export interface Call {
   /** The stream that it is about, where it names one. */
   readonly stream: LiveStream
   readonly target: string
+  readonly recording: string
   readonly body: unknown
   readonly query: unknown
   readonly ctx: PolicyContext
@@ -110,6 +112,8 @@ export function handlers(options: {
     describe.status(await after(streamPhase, address, now => now.status === 'ended'), true)
 
   return {
+    ...recordingHandlers(host, backend.media.recordings),
+
     async createStream(call) {
       const { event } = call.body as { event: unknown }
       const address = await takeIn(event, call)

@@ -55,6 +55,7 @@ export function streamsApi(options: Parameters<typeof handlers>[0]) {
       // Only operations without an id in their path go without a stream.
       stream: stream as LiveStream,
       target: c.req.param('target') ?? '',
+      recording: c.req.param('recording') ?? '',
       body: checked(one.body, text === '' ? undefined : parse(text), one.bodyOptional),
       query: checked(one.query, c.req.query()),
       ctx: contextOf(c, pubkey, clock.now()),
@@ -64,8 +65,8 @@ export function streamsApi(options: Parameters<typeof handlers>[0]) {
   }
 
   return (app: RelayHttp): void => {
-    app.options('/api/v1/streams', c => c.body(null, 204, headers))
-    app.options('/api/v1/streams/*', c => c.body(null, 204, headers))
+    for (const path of ['/api/v1/streams', '/api/v1/streams/*', '/api/v1/recordings'])
+      app.options(path, c => c.body(null, 204, headers))
     app.get('/api/v1/openapi.json', c => c.json(openApi(host.urls().http, VERSION), 200, headers))
     for (const [id, one] of Object.entries<Operation>(operations))
       app.on(one.method, one.path.replace(/\{(\w+)\}/g, ':$1'), async c => {

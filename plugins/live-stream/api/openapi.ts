@@ -22,7 +22,8 @@ export function openApi(serverUrl: string, version: string) {
     info: {
       title: "Sluice: a host's streams",
       version,
-      description: 'Beside the events of docs/events.md, for tools. Times are unix seconds.',
+      description:
+        'Beside the events of docs/events.md, for tools. Times are unix seconds where nothing else is said.',
     },
     servers: [{ url: serverUrl }],
     security: [{ nostr: [] }],

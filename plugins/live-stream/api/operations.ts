@@ -1,9 +1,12 @@
 import type { ZodObject, ZodType } from 'zod'
 import type { ProblemStatus } from './problem.ts'
 import {
+  allRecordingsShape,
+  deletedShape,
   listShape,
   metricsQuery,
   metricsShape,
+  recordingsShape,
   statusShape,
   streamRequest,
   targetAnswer,
@@ -14,7 +17,7 @@ import {
 /** One thing that can be asked for over HTTP; the routes and the OpenAPI document are both made of these. */
 export interface Operation {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** With `{id}` and `{target}` where they stand. */
+  /** With `{id}`, `{target}` and `{recording}` where they stand. */
   readonly path: string
   readonly summary: string
   readonly query?: ZodObject
@@ -109,6 +112,27 @@ export const operations = {
     query: metricsQuery,
     status: 200,
     answer: metricsShape,
+  },
+  listRecordings: {
+    method: 'GET',
+    path: `${ROOT}/{id}/recordings`,
+    summary: 'What was recorded of it on this machine, the newest first',
+    status: 200,
+    answer: recordingsShape,
+  },
+  deleteRecording: {
+    method: 'DELETE',
+    path: `${ROOT}/{id}/recordings/{recording}`,
+    summary: 'Deletes a recording for good',
+    status: 200,
+    answer: deletedShape,
+  },
+  listAllRecordings: {
+    method: 'GET',
+    path: '/api/v1/recordings',
+    summary: "What was recorded of all of the signer's streams, the newest first",
+    status: 200,
+    answer: allRecordingsShape,
   },
 } as const satisfies Record<string, Operation>
 export type OperationId = keyof typeof operations

@@ -108,3 +108,27 @@ export const metricsShape = z.strictObject({
     }),
   ),
 })
+
+const unixMs = z.int().min(0).describe('Unix ms')
+const recordingShape = z.strictObject({
+  name: z.string(),
+  startedAt: unixMs,
+  endedAt: unixMs,
+  seconds: z.number(),
+  missingSeconds: z.number().describe('What is missing in between'),
+  bytes: count,
+  hostOnly: z.boolean().describe('The stream cost something while it was made'),
+  expiresAt: unixMs.optional().describe('Unix ms at which it is deleted; absent: it is kept'),
+  url: z.string().describe('HLS; whoever has an address has the file, until urlsExpireAt'),
+  mp4: z.array(z.string()).describe('One, or more where the encoder changed on the way'),
+})
+export const recordingsShape = z.strictObject({
+  stream: z.string().describe('30311:<host>:<d>'),
+  recordings: z.array(recordingShape),
+  urlsExpireAt: seconds,
+})
+export const allRecordingsShape = z.strictObject({
+  recordings: z.array(recordingShape.extend({ stream: z.string(), title: z.string() })),
+  urlsExpireAt: seconds,
+})
+export const deletedShape = z.strictObject({ deleted: z.string() })
