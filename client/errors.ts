@@ -10,8 +10,10 @@ export class RelayRefused extends SluiceError {
 
   /** Example: `new RelayRefused('restricted: this stream has ended').prefix // 'restricted'`. */
   constructor(reason: string) {
-    const match = /^([a-z-]+): ?([\s\S]*)$/.exec(reason)
-    super(sentence(match?.[2] || reason || 'the relay refused this without a reason'))
+    // strfry begins what it says in CLOSED with "ERROR: ", also before a prefix.
+    const said = reason.replace(/^ERROR: /, '')
+    const match = /^([a-z-]+): ?([\s\S]*)$/.exec(said)
+    super(sentence(match?.[2] || said || 'the relay refused this without a reason'))
     this.prefix = match?.[1] ?? ''
   }
 }

@@ -210,8 +210,9 @@ export class RelayClient implements Relay {
       this.#outbox.resolve(id, note)
       return
     }
-    if (!note.startsWith('auth-required:') || !this.#outbox.mayAuthenticate(id)) {
-      this.#outbox.reject(id, new RelayRefused(note))
+    const refused = new RelayRefused(note)
+    if (!asksForAuth(refused) || !this.#outbox.mayAuthenticate(id)) {
+      this.#outbox.reject(id, refused)
       return
     }
     this.#authenticated(
@@ -227,11 +228,12 @@ export class RelayClient implements Relay {
   #refused(id: string, note: string): void {
     const subscription = this.#subscriptions.get(id)
     if (!subscription) return
+    const refused = new RelayRefused(note)
     const refuse = () => {
       this.#subscriptions.delete(id)
-      subscription.closed(new RelayRefused(note))
+      subscription.closed(refused)
     }
-    if (!note.startsWith('auth-required:') || subscription.authTried) {
+    if (!asksForAuth(refused) || subscription.authTried) {
       refuse()
       return
     }
@@ -267,6 +269,8 @@ export class RelayClient implements Relay {
     await answer
   }
 }
+
+const asksForAuth = ({ prefix }: RelayRefused): boolean => prefix === 'auth-required'
 
 function parseMessage(data: string): unknown[] | undefined {
   try {

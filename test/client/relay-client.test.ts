@@ -78,6 +78,20 @@ test('AUTH is answered when it is first asked for, for events and for subscripti
   assert.is(context.server.authed.size, 1)
 })
 
+test('strfry’s "ERROR: auth-required:" asks for AUTH too, and its "ERROR:" is not for people', async context => {
+  Object.assign(context.server, { needsAuth: true, likeStrfry: true })
+  context.server.stored.push(await note('private'))
+  const client = connect(context)
+  assert.is((await client.query([{ kinds: [kinds.Note] }])).length, 1)
+  assert.is(context.server.authed.size, 1)
+  context.server.refuseReads = 'bad req: unrecognised filter item'
+  const error = await client.query([{ kinds: [kinds.Note] }]).then(
+    () => undefined,
+    e => e,
+  )
+  assert.is(error?.message, 'Bad req: unrecognised filter item.')
+})
+
 test('a relay that wants no AUTH is not given one', async context => {
   const client = connect(context)
   await client.publish(await note('nobody asked'))

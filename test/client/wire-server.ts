@@ -16,6 +16,8 @@ export interface WireServer {
   onEvent: (event: NostrEvent) => Verdict
   /** True: every EVENT and REQ needs AUTH. */
   needsAuth: boolean
+  /** True: as strfry, it asks for AUTH only once that is missing, and begins what it says in CLOSED with "ERROR: ". */
+  likeStrfry: boolean
   /** The reason every REQ is refused with, if it is. */
   refuseReads: string | undefined
   /** True: nothing is answered. */
@@ -45,6 +47,7 @@ export async function wireServer(self: string): Promise<WireServer> {
     received: [],
     onEvent: () => undefined,
     needsAuth: false,
+    likeStrfry: false,
     refuseReads: undefined,
     silent: false,
     authed: new Set(),
@@ -67,7 +70,7 @@ export async function wireServer(self: string): Promise<WireServer> {
 
   sockets.on('connection', socket => {
     requests.set(socket, new Map())
-    send(socket, ['AUTH', 'challenge'])
+    if (!server.likeStrfry) send(socket, ['AUTH', 'challenge'])
     socket.on('close', () => requests.delete(socket))
     socket.on('message', data => {
       if (!server.silent) answer(socket, JSON.parse(String(data)))
@@ -85,11 +88,12 @@ export async function wireServer(self: string): Promise<WireServer> {
     if (verb !== 'REQ') return
     const id = String(first)
     if (server.needsAuth && server.authed.size === 0) {
-      send(socket, ['CLOSED', id, 'auth-required: sign in first'])
+      if (server.likeStrfry) send(socket, ['AUTH', 'challenge'])
+      closed(socket, id, 'auth-required: sign in first')
       return
     }
     if (server.refuseReads) {
-      send(socket, ['CLOSED', id, server.refuseReads])
+      closed(socket, id, server.refuseReads)
       return
     }
     filters?.set(id, rest as Filter[])
@@ -98,6 +102,9 @@ export async function wireServer(self: string): Promise<WireServer> {
         send(socket, ['EVENT', id, event])
     send(socket, ['EOSE', id])
   }
+
+  const closed = (socket: WebSocket, id: string, reason: string): void =>
+    send(socket, ['CLOSED', id, server.likeStrfry ? `ERROR: ${reason}` : reason])
 
   function take(socket: WebSocket, event: NostrEvent): void {
     if (server.needsAuth && server.authed.size === 0) {
