@@ -8,7 +8,11 @@ import { eventId } from './verify.ts'
  * The door for events that plugins receive by other ways than a WebSocket: shape, id, signature and the write policies
  * decide as they do for an EVENT message. Nothing is stored.
  */
-export function admitter({ judge, verify }: { judge: Judge; verify(event: NostrEvent): boolean }) {
+export function admitter(options: {
+  judge: Pick<Judge, 'write'>
+  verify(event: NostrEvent): boolean
+}) {
+  const { judge, verify } = options
   return async (value: unknown, ctx: PolicyContext): Promise<Admission> => {
     if (typeof value !== 'object' || value === null) return no('invalid: this is not an event')
     const problem = eventProblem(value)

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire, register } from 'node:module'
 import { dirname, extname, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Plugin } from '../plugins/plugin.ts'
 import { childPlugin } from './child-plugin/index.ts'
+import { located, sourceFiles } from './plugin-files.ts'
 
 /** `exec:./no-spam.py`: a program that speaks strfry's plugin protocol, run as a child. */
 const EXEC = 'exec:'
@@ -12,9 +13,24 @@ const EXEC = 'exec:'
 export const blockName = (plugin: string): string =>
   plugin.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 
-/** The file of a plugin that is named by its path; undefined for built-in ones, packages and programs. */
-export const pluginFile = (name: string): string | undefined =>
-  !name.startsWith(EXEC) && /^[./\\]|\.[cm]?[jt]s$/.test(name) ? resolve(name) : undefined
+/** What a plugin is made of, where that may change: a file, or a package, with all that it imports of its own. */
+export function pluginFiles(name: string): string[] | undefined {
+  if (name.startsWith(EXEC)) return undefined
+  const file = pluginFile(name)
+  if (file !== undefined) return sourceFiles(file)
+  const folder = builtIn(name) ? undefined : packageFolder(name)
+  if (folder === undefined) return undefined
+  const manifest = join(folder, 'package.json')
+  try {
+    return [manifest, ...sourceFiles(mainFile(folder))]
+  } catch {
+    // Half written; importing it says so.
+    return [manifest]
+  }
+}
+
+const pluginFile = (name: string): string | undefined =>
+  /^[./\\]|\.[cm]?[jt]s$/.test(name) ? resolve(name) : undefined
 
 /**
  * Imports a plugin: a built-in (plugins/ or policies/) by its name, a file by its path (from the working directory),
@@ -52,23 +68,33 @@ function locate(name: string): string {
     if (/\.[cm]?[jt]s$/.test(file)) return pathToFileURL(file).href
     throw new Error(`plugin "${name}" is no JavaScript: a program goes by "${EXEC}${name}"`)
   }
-  const ending = extname(import.meta.url)
-  const places = [`../plugins/${name}/index${ending}`, `../policies/${name}${ending}`]
-  const builtIn = places.map(place => new URL(place, import.meta.url)).find(existsSync)
-  return builtIn?.href ?? packageUrl(name) ?? name
+  const found = builtIn(name)
+  if (found !== undefined) return found
+  const folder = packageFolder(name)
+  return folder === undefined ? name : pathToFileURL(mainFile(folder)).href
 }
 
-/** The main file of a package in a node_modules of the working directory or above it. */
-function packageUrl(name: string): string | undefined {
-  for (let dir = process.cwd(); ; dir = dirname(dir)) {
-    const folder = join(dir, 'node_modules', name)
-    if (existsSync(join(folder, 'package.json'))) {
-      const { exports, main } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-      const file = join(folder, mainOf(exports) ?? main ?? 'index.js')
-      return pathToFileURL(file).href
+function builtIn(name: string): string | undefined {
+  const ending = extname(import.meta.url)
+  const places = [`../plugins/${name}/index${ending}`, `../policies/${name}${ending}`]
+  return places.map(place => new URL(place, import.meta.url)).find(existsSync)?.href
+}
+
+/** A package in a node_modules of the working directory or of Sluice, or above them. */
+function packageFolder(name: string): string | undefined {
+  for (const start of [process.cwd(), dirname(fileURLToPath(import.meta.url))])
+    for (let dir = start, below = ''; dir !== below; below = dir, dir = dirname(dir)) {
+      const folder = join(dir, 'node_modules', name)
+      // A link (npm link, a workspace) is imported by where it leads.
+      if (existsSync(join(folder, 'package.json'))) return realpathSync(folder)
     }
-    if (dir === dirname(dir)) return undefined
-  }
+  return undefined
+}
+
+function mainFile(folder: string): string {
+  const { exports, main } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const file = join(folder, mainOf(exports) ?? main ?? 'index.js')
+  return located(file) ?? file
 }
 
 /** What `exports` of a package.json gives to an import of its name. */

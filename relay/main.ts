@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import pino from 'pino'
 import type { Logger } from '../plugins/plugin.ts'
 import { type LoadedConfig, loadConfig } from './config/config.ts'
+import { reloadOnHangUp } from './hang-up.ts'
 import { startRelay } from './server.ts'
 
 const USAGE = 'usage: node dist/relay/main.js [--config FILE] [--set key=value ...]'
@@ -34,15 +35,11 @@ try {
   console.log('  operate:  docs/operating.md; stop with Ctrl-C')
 
   // 3. Reload on SIGHUP, drain on the others.
-  process.on('SIGHUP', async () => {
-    let read = loaded
-    const done = await relay.reload(() => {
-      read = load()
-      return read
-    })
-    if (!done) return
-    log.level = read.config.logLevel
-    nameWhatIsPassedOver(read, log)
+  reloadOnHangUp({
+    load,
+    reload: relay.reload,
+    log,
+    onReload: read => nameWhatIsPassedOver(read, log),
   })
   let stopping = false
   const stop = async (signal: string) => {

@@ -27,7 +27,8 @@ export function sourceFiles(entry: string): string[] {
   return [...found]
 }
 
-function located(path: string): string | undefined {
+/** The file that an import of `path` gets, with the ending that was left out. */
+export function located(path: string): string | undefined {
   const asTypeScript = path.replace(/\.([cm]?)js$/, '.$1ts')
   return [...ENDINGS.map(ending => path + ending), asTypeScript].find(
     one => existsSync(one) && statSync(one).isFile(),

@@ -1,7 +1,6 @@
-import type { Logger, Plugin, RelayHttp } from '../plugins/plugin.ts'
-import { writePolicyPlugins } from './child-plugin/write-policy.ts'
+import type { Logger, Plugin, Policy } from '../plugins/plugin.ts'
 import { complaint } from './complaint.ts'
-import type { LoadedConfig } from './config/config.ts'
+import type { Config, LoadedConfig } from './config/config.ts'
 import { describe } from './describe.ts'
 import {
   combine,
@@ -12,23 +11,23 @@ import {
   type Services,
 } from './host.ts'
 import { type Judge, judge } from './judge.ts'
-import { blockName, importPlugin, pluginFile } from './loader.ts'
-import { ownPolicies } from './own-policies.ts'
-import { sourceFiles, versionOf } from './plugin-files.ts'
+import { blockName, importPlugin, pluginFiles } from './loader.ts'
+import { versionOf } from './plugin-files.ts'
 import type { PluginTimes } from './plugin-times.ts'
-import type { RelayLimits, Rules } from './relay.ts'
+import type { Rules } from './relay.ts'
 
 const POLICY_DEADLINE_MS = 5000
+/** Work that goes on so long after its plugin was replaced is not waited for. */
+const LEAVE_MS = 10 * 60_000
 
-type Together = Omit<ReturnType<typeof combine>, 'handles'>
+type Together = ReturnType<typeof combine>
 
-/** The plugins in force, and all that hangs on them. A reload makes another one; nothing in it ever changes. */
-export interface Generation extends Together, Rules {
+/** The plugins in force, and what hangs on them. A reload makes another one; nothing in it ever changes. */
+export interface Generation extends Together, Omit<Rules, 'limits' | 'handles'> {
   readonly loaded: LoadedConfig
   readonly plugins: readonly LoadedPlugin[]
-  readonly app: RelayHttp
-  /** Resolves once nobody works with it; only after another one took its place. */
-  drained(): Promise<void>
+  /** Resolves once nobody works with it, with false where that takes longer; only after another one took its place. */
+  drained(withinMs: number): Promise<boolean>
 }
 
 interface Found {
@@ -37,7 +36,7 @@ interface Found {
   readonly print: string
 }
 
-/** A file as it was when it was last imported, whether that went well or not. */
+/** A file, or a package, as it was when it was last imported, whether that went well or not. */
 interface Imported {
   readonly files: readonly string[]
   readonly version: string
@@ -49,24 +48,31 @@ interface Imported {
  * force and then takes its place in one step; what cannot be formed leaves everything as it was. What a generation
  * leaves behind is closed once nobody works with it any more.
  */
-export function pluginSet(options: {
-  setUp: PluginHost
+export function pluginSet<More extends object>(options: {
+  setUp: Pick<PluginHost, 'setup'>
   log: Logger
   times: PluginTimes
   /** Instead of those that the configuration names. */
   given?: readonly Plugin[]
-  limitsOf(loaded: LoadedConfig): RelayLimits
-  appOf(loaded: LoadedConfig, plugins: readonly LoadedPlugin[], info: Together['info']): RelayHttp
+  /** Plugins that stand before those that the configuration lists. */
+  first?(config: Config): readonly Plugin[]
+  /** Policies that are asked before those of the plugins. */
+  ownPolicies?(config: Config): readonly Policy[]
+  /** How long what is replaced may finish its work, ms. */
+  leaveMs?: number
+  /** What else is made anew with each generation. */
+  more(loaded: LoadedConfig, plugins: readonly LoadedPlugin[], info: Together['info']): More
 }) {
   const { setUp, log, times, given } = options
+  type Whole = Generation & More
   const imported = new Map<string, Imported>()
   const prints = new WeakMap<LoadedPlugin, string>()
   const open = new Set<LoadedPlugin>()
-  let inForce: Generation | undefined
+  let inForce: Whole | undefined
   let last: Promise<unknown> = Promise.resolve()
   let leaving: Promise<void> = Promise.resolve()
 
-  function current(): Generation {
+  function current(): Whole {
     if (!inForce) throw new Error('the plugins are not loaded yet')
     return inForce
   }
@@ -79,7 +85,7 @@ export function pluginSet(options: {
       const block = loaded.blocks[blockName(plugin.name)]
       found.push({ plugin, print: JSON.stringify([plugin.name, block, ...made]) })
     }
-    for (const plugin of writePolicyPlugins(config, log)) add(plugin, config.relay.writePolicy)
+    for (const plugin of options.first?.(config) ?? []) add(plugin, config.relay.writePolicy)
     if (given) for (const plugin of given) add(plugin)
     else
       for (const name of config.plugins) {
@@ -90,10 +96,10 @@ export function pluginSet(options: {
   }
 
   async function importUnlessKnown(name: string): Promise<{ plugin: Plugin; version?: string }> {
-    const file = pluginFile(name)
-    if (file === undefined) return { plugin: await importPlugin(name) }
     const known = imported.get(name)
-    const files = sourceFiles(file)
+    // A package that is being installed is not there for a moment.
+    const files = pluginFiles(name) ?? known?.files
+    if (files === undefined) return { plugin: await importPlugin(name) }
     const version = versionOf(files)
     if (known?.plugin && known.version === version) return { plugin: known.plugin, version }
     imported.set(name, { files, version, plugin: undefined })
@@ -105,7 +111,7 @@ export function pluginSet(options: {
   }
 
   /** 2. Sets up what is new beside what goes on; where that fails, what was set up is closed again. */
-  async function form(loaded: LoadedConfig): Promise<{ next: Generation; fresh: LoadedPlugin[] }> {
+  async function form(loaded: LoadedConfig): Promise<{ next: Whole; fresh: LoadedPlugin[] }> {
     const found = await find(loaded)
     const services: Services = new Map()
     const plugins: LoadedPlugin[] = []
@@ -153,19 +159,18 @@ export function pluginSet(options: {
   function generation(
     loaded: LoadedConfig,
     plugins: readonly LoadedPlugin[],
-    together: ReturnType<typeof combine>,
-  ): Generation {
+    together: Together,
+  ): Whole {
     let users = 0
     let idle: (() => void) | undefined
-    const policies = [...ownPolicies(loaded.config), ...together.policies]
+    const policies = [...(options.ownPolicies?.(loaded.config) ?? []), ...together.policies]
     const { pluginOf, info } = together
     return {
+      ...options.more(loaded, plugins, info),
       ...together,
       loaded,
       plugins,
       judge: judge(policies, { deadlineMs: POLICY_DEADLINE_MS, log, pluginOf, times }),
-      limits: options.limitsOf(loaded),
-      app: options.appOf(loaded, plugins, info),
       begin() {
         users += 1
       },
@@ -173,15 +178,20 @@ export function pluginSet(options: {
         users -= 1
         if (users === 0) idle?.()
       },
-      drained: () =>
-        new Promise<void>(resolve => {
-          if (users === 0) resolve()
-          idle = resolve
+      drained: withinMs =>
+        new Promise<boolean>(resolve => {
+          if (users === 0) return resolve(true)
+          const late = setTimeout(resolve, withinMs, false)
+          late.unref()
+          idle = () => {
+            clearTimeout(late)
+            resolve(true)
+          }
         }),
     }
   }
 
-  function enter(next: Generation): void {
+  function enter(next: Whole): void {
     inForce = next
     const services = servicesOf(next.plugins)
     for (const plugin of next.plugins) plugin.meet(services)
@@ -206,7 +216,16 @@ export function pluginSet(options: {
 
   /** 4. One after the other, so that a plugin of several generations has left all of them. */
   function retire(left: Generation, gone: readonly LoadedPlugin[]): void {
-    leaving = leaving.then(() => left.drained()).then(() => close(gone))
+    leaving = leaving
+      .then(() => left.drained(options.leaveMs ?? LEAVE_MS))
+      .then(idle => {
+        if (!idle && gone.length > 0)
+          log.warn(
+            { plugins: gone.map(({ name }) => name) },
+            'these plugins were replaced and are closed now, although work of theirs has not ended',
+          )
+        return close(gone)
+      })
   }
 
   async function close(plugins: readonly LoadedPlugin[]): Promise<void> {
@@ -224,7 +243,7 @@ export function pluginSet(options: {
   }
 
   /** Works with the plugins of the moment, which stay open until it has ended. */
-  async function holding<T>(work: (now: Generation) => T | Promise<T>): Promise<T> {
+  async function holding<T>(work: (now: Whole) => T | Promise<T>): Promise<T> {
     const held = current()
     held.begin()
     try {
@@ -263,7 +282,7 @@ export function pluginSet(options: {
       last = mine.catch(() => undefined)
       return mine
     },
-    /** The plugins that are files, by what the configuration calls them, as they were last imported. */
+    /** The plugins that are files or packages, by what the configuration calls them, as they were last imported. */
     imported: imported as ReadonlyMap<string, Imported>,
     /** Ends all, whoever still works with them. */
     async close(): Promise<void> {
@@ -273,9 +292,9 @@ export function pluginSet(options: {
   }
 }
 
-export type PluginSet = ReturnType<typeof pluginSet>
+export type PluginSet = ReturnType<typeof pluginSet<object>>
 
-function held<T>(rules: Rules, work: (rules: Rules) => T | Promise<T>): T | Promise<T> {
+function held<T>(rules: Generation, work: (rules: Generation) => T | Promise<T>): T | Promise<T> {
   const answer = work(rules)
   if (!(answer instanceof Promise)) return answer
   rules.begin()

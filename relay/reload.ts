@@ -1,27 +1,22 @@
 import type { Logger } from '../plugins/plugin.ts'
-import type { Config, LoadedConfig } from './config/config.ts'
+import type { LoadedConfig } from './config/config.ts'
 import { versionOf } from './plugin-files.ts'
 import type { PluginSet } from './plugin-set.ts'
 
 /** How often the plugins' files are looked at. One that changed is read once it rests from one look to the next. */
 const LOOK_MS = 400
 
-/** What can only be chosen at the start. */
-const FIXED: readonly { key: string; of(config: Config): unknown }[] = [
-  { key: 'db', of: config => config.db },
-  { key: 'relay.bind', of: config => config.relay.bind },
-  { key: 'relay.port', of: config => config.relay.port },
-]
-
 /** Reloads when it is told to, and the plugins by themselves when their files change. */
 export function reloading(options: {
   plugins: PluginSet
-  /** What the relay was started with. */
+  /** What it was started with. */
   started: LoadedConfig
+  /** What can only be chosen at the start, by key. */
+  fixed: Readonly<Record<string, (loaded: LoadedConfig) => unknown>>
   log: Logger
   onReload(loaded: LoadedConfig): void
 }) {
-  const { plugins, started, log } = options
+  const { plugins, started, fixed, log } = options
   const seen = new Map<string, string>()
   let running = 0
 
@@ -42,9 +37,10 @@ export function reloading(options: {
       of.filter(plugin => !but.includes(plugin)).map(({ name }) => name)
     const fields = { loaded: namesOf(now.plugins, before), closed: namesOf(before, now.plugins) }
     log.info(fields, 'reloaded')
-    const keys = FIXED.filter(({ of }) => of(now.loaded.config) !== of(started.config))
-    if (keys.length > 0)
-      log.warn({ keys: keys.map(({ key }) => key) }, 'what changed here needs a restart')
+    const keys = Object.keys(fixed).filter(
+      key => fixed[key]?.(now.loaded) !== fixed[key]?.(started),
+    )
+    if (keys.length > 0) log.warn({ keys }, 'what changed here needs a restart')
     options.onReload(now.loaded)
     return true
   }

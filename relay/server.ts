@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
+import { writePolicyPlugins } from './child-plugin/write-policy.ts'
 import { clientAddress } from './client-address.ts'
 import { clientPace } from './client-pace.ts'
 import { type Config, kindList, type LoadedConfig } from './config/config.ts'
@@ -15,6 +16,7 @@ import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
 import { latest } from './latest.ts'
 import { queueMetrics, relayMetrics } from './metrics.ts'
+import { ownPolicies } from './own-policies.ts'
 import { pluginSet } from './plugin-set.ts'
 import { pluginSockets } from './plugin-sockets.ts'
 import { pluginTimes } from './plugin-times.ts'
@@ -120,9 +122,11 @@ export async function startRelay(options: {
     log,
     times,
     given: options.plugins,
-    limitsOf: ({ config }) => limitsOf(config),
-    appOf: ({ config }, loadedPlugins, info) =>
-      createHttp({
+    first: config => writePolicyPlugins(config, log),
+    ownPolicies,
+    more: ({ config }, loadedPlugins, info) => ({
+      limits: limitsOf(config),
+      app: createHttp({
         webDir: packageFile('dist/web'),
         origin: () => known().http,
         self: signer.self,
@@ -138,6 +142,7 @@ export async function startRelay(options: {
         log,
         routes: loadedPlugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
       }),
+    }),
   })
   /** What is configured now, for those who look when they need it. */
   const live: Pick<Config, 'relay' | 'slowPluginMs'> = {
@@ -207,6 +212,11 @@ export async function startRelay(options: {
   const reloads = reloading({
     plugins,
     started: loaded,
+    fixed: {
+      db: ({ config }) => config.db,
+      'relay.bind': ({ config }) => config.relay.bind,
+      'relay.port': ({ config }) => config.relay.port,
+    },
     log,
     onReload({ config }) {
       urls = publicUrls(config, port)

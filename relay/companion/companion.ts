@@ -1,28 +1,33 @@
 import { mkdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
-import type { Clock, Logger, Plugin } from '../../plugins/plugin.ts'
+import type { Clock, Hooks, Logger, Plugin } from '../../plugins/plugin.ts'
 import { admitter } from '../admit.ts'
 import { clientAddress } from '../client-address.ts'
-import type { LoadedConfig } from '../config/config.ts'
+import type { Config, LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
-import { combine, type LoadedPlugin, pluginHost } from '../host.ts'
+import { pluginHost } from '../host.ts'
 import { createHttp, httpServer } from '../http.ts'
 import { relayInfo } from '../info.ts'
 import { runJobs } from '../jobs.ts'
 import { judge } from '../judge.ts'
-import { importPlugin } from '../loader.ts'
+import { latest } from '../latest.ts'
 import { ownPolicies } from '../own-policies.ts'
+import { pluginSet } from '../plugin-set.ts'
 import { pluginSockets } from '../plugin-sockets.ts'
-import { type PublicEvents, publicEvents } from '../public-events.ts'
+import { pluginTimes } from '../plugin-times.ts'
+import { publicEvents } from '../public-events.ts'
+import { reloading } from '../reload.ts'
 import { packageFile } from '../server.ts'
 import { loadSigner } from '../signer.ts'
+import { slowCalls } from '../slow-calls.ts'
 import { openSqliteStore } from '../store/sqlite/index.ts'
 import { holdFolder } from '../store/sqlite/lock.ts'
 import { telemetry } from '../telemetry.ts'
 import { eventId, signatureVerifier } from '../verify.ts'
-import { createInbox } from './inbox.ts'
+import { createInbox, type Reactions } from './inbox.ts'
 import { createLink, type Link } from './link.ts'
 import { companionOptions, companionUrls } from './options.ts'
 import { createOutbox } from './outbox.ts'
@@ -34,6 +39,8 @@ export interface RunningCompanion {
   /** Where it serves playback, pages and API. */
   readonly http: string
   readonly self: string
+  /** As the relay's: loads configuration and plugins anew, beside those that work. */
+  reload(loaded: () => LoadedConfig): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -54,28 +61,27 @@ export async function startCompanion(options: {
   plugins?: readonly Plugin[]
 }): Promise<RunningCompanion> {
   const { loaded, relayUrl, log, env, clock = { now: Date.now } } = options
-  const { config } = loaded
   const own = companionOptions(loaded)
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
 
   // 1. Store and key: a folder of its own, or the one in which strfry keeps its database.
-  const dataDir = resolve(config.db)
+  const dataDir = resolve(loaded.config.db)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const letGo = holdFolder(dataDir)
   const curve = loadCurve()
   const signer = loadSigner(dataDir, env, curve)
   let port: number | undefined
-  const urls = () => {
+  const urls = (): { ws: string; http: string } => {
     if (port === undefined) throw new Error('the public URLs are known once the companion listens')
-    return companionUrls(loaded, port)
+    return companionUrls(plugins.current().loaded, port)
   }
-  const authUrl = config.relay.auth.serviceUrl || relayUrl
+  const authUrl = () => live.relay.auth.serviceUrl || relayUrl
   const store = openSqliteStore({
     dir: dataDir,
     clock,
     log,
-    vanishesHere: tag => tag === 'ALL_RELAYS' || sameRelay(tag, authUrl),
+    vanishesHere: tag => tag === 'ALL_RELAYS' || sameRelay(tag, authUrl()),
   })
 
   // 2. Plugins. What they say of the relay's key goes through the outbox.
@@ -93,55 +99,81 @@ export async function startCompanion(options: {
     log,
     metrics,
   })
-  let admit: ReturnType<typeof admitter> | undefined
-  let read: PublicEvents | undefined
-  const setUp = pluginHost({
-    store: { forPlugin: name => outbox.wrap(store.forPlugin(name)) },
-    signer,
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
+  const address = latest(
+    () => live.relay,
+    relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
+  )
+  const ipOf = (request: IncomingMessage) => address()(request)
+  const slow = slowCalls({ metrics, log, clock, slowMs: () => live.slowPluginMs })
+  const times = pluginTimes({ metrics, slow })
+  const plugins = pluginSet({
+    setUp: pluginHost({
+      store: { forPlugin: name => outbox.wrap(store.forPlugin(name)) },
+      signer,
+      clock,
+      log,
+      telemetry: telemetry({ log, metrics }),
+      dataDir,
+      urls,
+      admit: (value, ctx) => admit(value, ctx),
+      publicEvents: (filters, ip) => read(filters, ip),
+      slowCalls: slow.newest,
+      // Ephemeral: whoever is not there misses it, here as everywhere.
+      broadcast: event =>
+        void theLink()
+          .publish(event)
+          .catch(() => undefined),
+    }),
+    log,
+    times,
+    given: options.plugins,
+    ownPolicies,
+    more: ({ config }, loadedPlugins, info) => ({
+      app: createHttp({
+        origin: () => urls().http,
+        self: signer.self,
+        read: (filters, ip) => read(filters, ip),
+        webDir: packageFile('dist/web'),
+        info: () => relayInfo(config, signer.self, version, info()),
+        ready: () => link?.open ?? false,
+        metrics: () => {
+          const registries = loadedPlugins.map(plugin => plugin.metrics)
+          return Registry.merge([metrics, ...registries]).metrics()
+        },
+        contentType: metrics.contentType,
+        ipOf,
+        log,
+        routes: loadedPlugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+      }),
+    }),
+  })
+  /** What is configured now, for those who look when they need it. */
+  const live: Pick<Config, 'relay' | 'slowPluginMs'> = {
+    get relay() {
+      return plugins.current().loaded.config.relay
+    },
+    get slowPluginMs() {
+      return plugins.current().loaded.config.slowPluginMs
+    },
+  }
+  const verify = signatureVerifier(curve)
+  const admit = admitter({ judge: plugins.judge, verify })
+  const read = publicEvents({ judge: plugins.judge, store, clock })
+  await plugins.load(loaded)
+  store.jobsFor(kind => plugins.current().jobsFor(kind))
+  const jobs = runJobs({
+    store,
+    holding: work => plugins.holding(({ hooksOf }) => work(hooksOf)),
     clock,
     log,
-    telemetry: telemetry({ log, metrics }),
-    dataDir,
-    urls,
-    admit(value, ctx) {
-      if (!admit) throw new Error('events are admitted once the plugins are set up')
-      return admit(value, ctx)
-    },
-    publicEvents: async (filters, ip) => read?.(filters, ip) ?? [],
-    slowCalls: () => [],
-    // Ephemeral: whoever is not there misses it, here as everywhere.
-    broadcast: event =>
-      void theLink()
-        .publish(event)
-        .catch(() => undefined),
+    metrics,
+    times,
   })
-  const found =
-    options.plugins ?? (await Promise.all(config.plugins.map(name => importPlugin(name))))
-  const plugins: LoadedPlugin[] = []
-  const services = new Map()
-  for (const plugin of found) plugins.push(await setUp.setup(plugin, loaded, services))
-  const together = combine(plugins)
-  store.jobsFor(together.jobsFor)
-  const jobs = runJobs({ store, holding: work => work(together.hooksOf), clock, log, metrics })
 
   // 3. HTTP: playback, pages, API, on a port of its own.
-  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const ipOf = clientAddress({ header: config.relay.realIpHeader, hops: config.relay.realIpHops })
-  const app = createHttp({
-    origin: () => urls().http,
-    self: signer.self,
-    read: async (filters, ip) => read?.(filters, ip) ?? [],
-    webDir: packageFile('dist/web'),
-    info: () => relayInfo(config, signer.self, version, together.info()),
-    ready: () => link?.open ?? false,
-    metrics: () => Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)]).metrics(),
-    contentType: metrics.contentType,
-    ipOf,
-    log,
-    routes: plugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
-  })
-  const server = httpServer(app.fetch)
-  const lent = pluginSockets({ config, ipOf, paths: () => together.sockets })
+  const server = httpServer((request, env) => plugins.holding(({ app }) => app.fetch(request, env)))
+  const lent = pluginSockets({ config: live, ipOf, paths: () => plugins.current().sockets })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy())
     if (!lent.take(request, socket, head)) socket.end('HTTP/1.1 404 Not Found\r\n\r\n')
@@ -150,34 +182,36 @@ export async function startCompanion(options: {
     server.once('error', failed)
     server.listen(own.port, own.bind, listening)
   })
-  const address = server.address()
-  port = typeof address === 'object' && address ? address.port : own.port
+  const bound = server.address()
+  port = typeof bound === 'object' && bound ? bound.port : own.port
 
   // 4. The relay: what it has goes to the plugins, what they say goes to it.
-  const verifies = signatureVerifier(curve)
-  const judges = judge(together.policies, { deadlineMs: POLICY_DEADLINE_MS, log })
-  // What comes by other ways than the relay has not met its limits.
-  const everything = [...ownPolicies(config), ...together.policies]
-  const strict = judge(everything, { deadlineMs: POLICY_DEADLINE_MS, log })
-  admit = admitter({ judge: strict, verify: verifies })
-  read = publicEvents({ judge: strict, store, clock })
-  const kindsOf = (pick: (plugin: LoadedPlugin) => readonly number[]) => plugins.flatMap(pick)
+  const reactions = latest(plugins.current, (now): Reactions => {
+    const kindsOf = (pick: (hooks: Hooks) => readonly number[]) =>
+      now.plugins.flatMap(({ hooks }) => pick(hooks))
+    const { policies, pluginOf } = now
+    return {
+      // The relay's own limits have been asked by the relay; what comes by other ways meets them here (admit).
+      judge: judge(policies, { deadlineMs: POLICY_DEADLINE_MS, log, pluginOf, times }),
+      handles: now.handles,
+      wanted: kindsOf(hooks => Object.keys(hooks.onStored ?? {}).map(Number)),
+      reads: kindsOf(hooks => hooks.reads ?? []),
+      refusal(event, msg) {
+        for (const { hooks } of now.plugins) {
+          const template = hooks.refused?.[event.kind]?.(event, msg)
+          if (template) return signer.sign(template)
+        }
+        return undefined
+      },
+    }
+  })
   const inbox = createInbox({
     store,
     self: signer.self,
-    judge: judges,
-    handles: together.handles,
-    wanted: kindsOf(plugin => Object.keys(plugin.hooks.onStored ?? {}).map(Number)),
-    reads: kindsOf(plugin => plugin.hooks.reads ?? []),
-    refusal(event, msg) {
-      for (const { hooks } of plugins) {
-        const template = hooks.refused?.[event.kind]?.(event, msg)
-        if (template) return signer.sign(template)
-      }
-      return undefined
-    },
+    reactions,
+    holding: work => plugins.holding(() => work(reactions())),
     ours: outbox.wrap(store.forPlugin('companion')),
-    verify: (event: NostrEvent) => eventId(event) === event.id && verifies(event),
+    verify: (event: NostrEvent) => eventId(event) === event.id && verify(event),
     link: theLink,
     overlapSeconds: own.overlapSeconds,
     clock,
@@ -202,8 +236,23 @@ export async function startCompanion(options: {
       this.set(link?.open ? 1 : 0)
     },
   })
-  for (const plugin of plugins) await plugin.hooks.start?.()
+  await plugins.start()
   jobs.start()
+  const reloads = reloading({
+    plugins,
+    started: loaded,
+    fixed: {
+      db: ({ config }) => config.db,
+      'companion.bind': now => companionOptions(now).bind,
+      'companion.port': now => companionOptions(now).port,
+      'companion.overlapSeconds': now => companionOptions(now).overlapSeconds,
+    },
+    log,
+    onReload() {
+      lent.reloaded()
+      inbox.reloaded()
+    },
+  })
   const sweep = setInterval(() => {
     store
       .removeExpired(Math.floor(clock.now() / 1000))
@@ -213,14 +262,21 @@ export async function startCompanion(options: {
   return {
     http: urls().http,
     self: signer.self,
+    reload: again =>
+      reloads.reload(() => {
+        const next = again()
+        companionOptions(next)
+        return next
+      }),
     /** No new events; ends what is under way. What the relay has not yet taken waits in the outbox. */
     async close() {
       clearInterval(sweep)
+      reloads.close()
       const closed = new Promise<void>(done => server.close(() => done()))
       lent.drain()
       await inbox.close()
       await jobs.close()
-      for (const plugin of [...plugins].reverse()) await plugin.hooks.close?.()
+      await plugins.close()
       await lent.close()
       outbox.close()
       link?.close()

@@ -4,7 +4,6 @@ import {
   type Clock,
   type Decision,
   decisionOf,
-  type Hooks,
   type Logger,
   type PolicyContext,
   reject,
@@ -12,6 +11,7 @@ import {
   type Store,
 } from '../../plugins/plugin.ts'
 import { describe } from '../describe.ts'
+import type { Handler } from '../host.ts'
 import type { Judge } from '../judge.ts'
 import type { RelayStore } from '../store/store.ts'
 import type { Link } from './link.ts'
@@ -27,6 +27,18 @@ const RETRY_MS = 1000
 const MAX_ATTEMPTS = 12
 const givenUp = reject('error: this could not be handled')
 
+/** What the plugins of the moment do with events. */
+export interface Reactions {
+  readonly judge: Judge
+  readonly handles: ReadonlyMap<number, Handler>
+  /** Kinds that are wanted besides those that are handled. */
+  readonly wanted: readonly number[]
+  /** Kinds that are only looked up. */
+  readonly reads: readonly number[]
+  /** What its author hears of an event that strfry took and a handler refuses, signed. */
+  refusal(event: NostrEvent, msg: string): NostrEvent | undefined
+}
+
 /** Of one second, a session is opened, paid and closed in the order of its kinds. */
 const inOrder = (a: NostrEvent, b: NostrEvent): number =>
   a.created_at - b.created_at || a.kind - b.kind
@@ -38,14 +50,10 @@ const inOrder = (a: NostrEvent, b: NostrEvent): number =>
 export function createInbox(options: {
   store: RelayStore
   self: string
-  judge: Judge
-  handles: ReadonlyMap<number, NonNullable<Hooks['handles']>[number]>
-  /** Kinds that are wanted besides those that are handled. */
-  wanted: readonly number[]
-  /** Kinds that are only looked up. */
-  reads: readonly number[]
-  /** What its author hears of an event that strfry took and a handler refuses, signed. */
-  refusal(event: NostrEvent, msg: string): NostrEvent | undefined
+  /** Those of the moment. */
+  reactions(): Reactions
+  /** The same for work that takes a while: they stay open until it has ended. */
+  holding<T>(work: (now: Reactions) => Promise<T>): Promise<T>
   /** Where what is said in it goes to strfry too. */
   ours: Store
   verify(event: NostrEvent): boolean
@@ -54,7 +62,7 @@ export function createInbox(options: {
   clock: Clock
   log: Logger
 }) {
-  const { store, self, handles, verify, link, clock, log } = options
+  const { store, self, reactions, verify, link, clock, log } = options
   const gone = new AbortController()
   const done = progress(store.forPlugin('companion'), options)
   const chains = new Map<string, Promise<unknown>>()
@@ -62,35 +70,40 @@ export function createInbox(options: {
   const room: (() => void)[] = []
   let round = 0
   let endLive: (() => void)[] = []
-
-  const reacts = [...new Set([...handles.keys(), ...options.wanted])]
-  const looked = options.reads.filter(kind => !reacts.includes(kind))
-  // Private kinds are asked for by who they are for: a relay that guards them refuses anything else.
-  const live: Filter[] = [
-    { kinds: reacts.filter(kind => !privateKinds.includes(kind)) },
-    { kinds: reacts.filter(kind => privateKinds.includes(kind)), '#p': [self] },
-  ].filter(filter => filter.kinds.length > 0)
-  const lookups: Filter[] = looked.length > 0 ? [{ kinds: looked }] : []
+  /** What the relay was asked for, while the connection stands. */
+  let asked: string | undefined
 
   /** The relay is there, or knows better who we are: everything is asked (again). */
   async function begin(): Promise<void> {
     round += 1
     const mine = round
+    const wants = wanted(reactions(), self)
+    const { live, lookups, looked } = wants
+    asked = JSON.stringify(wants)
     try {
       // 1. From here on nothing is missed; it waits until the past is told.
       const waiting: NostrEvent[] = []
       let past = true
       const hear = (event: NostrEvent) => (past ? void waiting.push(event) : arrive(event))
-      for (const end of endLive) end()
+      const before = endLive
+      let opening = live.length + lookups.length
+      // Until these stand, those before them hear on; what both hear is known.
+      const opened = () => {
+        if (opening <= 0) for (const end of before) end()
+      }
       // Each in a REQ of its own: among others, a relay leaves private kinds out instead of asking for AUTH.
       endLive = [...live, ...lookups].map(filter =>
         link().subscribe({
           filters: [{ ...filter, limit: 1 }],
           onEvent: hear,
-          onEose() {},
+          onEose() {
+            opening -= 1
+            opened()
+          },
           onClosed: msg => broken(mine, msg),
         }),
       )
+      opened()
       // 2. The past, oldest first; what its own past explains is tried again at the end.
       const since = await done.since()
       for (const filter of lookups) await lookUp(filter, await done.lookedUpSince(looked))
@@ -100,11 +113,12 @@ export function createInbox(options: {
       const events = [...found.values()].sort(inOrder)
       const puzzling: NostrEvent[] = []
       await Promise.all(events.map(event => inTurn(event, () => take(event, puzzling))))
-      if (mine !== round) return
-      for (const event of puzzling) arrive(event, (since + options.overlapSeconds) * 1000)
       // 3. What waited, and from now on everything as it comes.
       past = false
+      if (mine === round)
+        for (const event of puzzling) arrive(event, (since + options.overlapSeconds) * 1000)
       for (const event of waiting) arrive(event)
+      if (mine !== round) return
       await done.caughtUp(looked)
       log.info({ events: events.length, since }, 'reactions are up to date with the relay')
     } catch (error) {
@@ -167,7 +181,7 @@ export function createInbox(options: {
 
   /** What is handled goes one by one for each author; what is only stored needs no order. Not too many at a time. */
   function inTurn(event: NostrEvent, work: () => Promise<void>): Promise<void> {
-    const turn = handles.has(event.kind) ? event.pubkey : event.id
+    const turn = reactions().handles.has(event.kind) ? event.pubkey : event.id
     const before = chains.get(turn) ?? Promise.resolve()
     const mine = before.then(async () => {
       while (working >= AT_ONCE) await new Promise<void>(free => room.push(free))
@@ -190,7 +204,8 @@ export function createInbox(options: {
     for (let attempt = 1; !gone.signal.aborted; attempt++) {
       try {
         if (event.pubkey === self || (await done.knows(event)) || !verify(event)) return
-        const decision = attempt > MAX_ATTEMPTS ? givenUp : await decide(event)
+        const decision =
+          attempt > MAX_ATTEMPTS ? givenUp : await options.holding(now => decide(now, event))
         if (decision.action !== 'reject') return done.note(event)
         if (decision !== givenUp && decision.msg.startsWith('error:')) throw new Error(decision.msg)
         if (puzzling) return void puzzling.push(event)
@@ -209,20 +224,20 @@ export function createInbox(options: {
   /** That it was refused, and what its author hears of it, stand together: it is told once. */
   async function refuse(event: NostrEvent, msg: string): Promise<void> {
     log.info({ id: event.id, kind: event.kind, msg }, 'an event was refused')
-    const refusal = options.refusal(event, msg)
+    const refusal = reactions().refusal(event, msg)
     await options.ours.transaction(async tx => {
       if (refusal) await tx.putEvent(refusal)
       await done.noteIn(tx, event)
     })
   }
 
-  async function decide(event: NostrEvent): Promise<Decision> {
+  async function decide(now: Reactions, event: NostrEvent): Promise<Decision> {
     const { kind } = event
-    if (!reacts.includes(kind)) return decisionOf(await store.putEvent(event))
+    if (!reactsTo(now).includes(kind)) return decisionOf(await store.putEvent(event))
     // It has been taken at the door already, where rates were counted; who handles it is told of a client.
-    const verdict = await options.judge.write(event, context('Stream'))
+    const verdict = await now.judge.write(event, context('Stream'))
     if (verdict.action !== 'accept') return verdict
-    const answer = handles.get(kind)?.(event, context('IP4')) ?? 'store'
+    const answer = now.handles.get(kind)?.(event, context('IP4')) ?? 'store'
     if (answer !== 'store') return answer
     return isEphemeral(kind) ? verdict : decisionOf(await store.putEvent(event))
   }
@@ -240,7 +255,14 @@ export function createInbox(options: {
     begin: (): void => void begin(),
     lost(): void {
       round += 1
+      asked = undefined
       done.lost()
+    },
+    /** The plugins were loaded anew: where they want other kinds, all is asked again, as after a restart. */
+    reloaded(): void {
+      if (asked === undefined || asked === JSON.stringify(wanted(reactions(), self))) return
+      done.lost()
+      void begin()
     },
     async close(): Promise<void> {
       gone.abort()
@@ -249,4 +271,20 @@ export function createInbox(options: {
       await done.close()
     },
   }
+}
+
+const reactsTo = ({ handles, wanted }: Reactions): number[] => [
+  ...new Set([...handles.keys(), ...wanted]),
+]
+
+/** Private kinds are asked for by who they are for: a relay that guards them refuses anything else. */
+function wanted(now: Reactions, self: string) {
+  const reacts = reactsTo(now)
+  const looked = now.reads.filter(kind => !reacts.includes(kind))
+  const live: Filter[] = [
+    { kinds: reacts.filter(kind => !privateKinds.includes(kind)) },
+    { kinds: reacts.filter(kind => privateKinds.includes(kind)), '#p': [self] },
+  ].filter(filter => filter.kinds.length > 0)
+  const lookups: Filter[] = looked.length > 0 ? [{ kinds: looked }] : []
+  return { live, lookups, looked }
 }

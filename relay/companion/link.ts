@@ -27,13 +27,13 @@ interface Request {
 export function createLink(options: {
   url: string
   /** What AUTH events name: the relay's public URL. */
-  authUrl: string
+  authUrl(): string
   sign(template: EventTemplate): NostrEvent
   log: Logger
   onReady(): void
   onLost(): void
 }) {
-  const { url, authUrl, sign, log } = options
+  const { url, sign, log } = options
   const requests = new Map<string, Request>()
   const answers = new Map<string, { resolve(ok: Ok): void; reject(error: Error): void }>()
   let ws: WebSocket | undefined
@@ -126,7 +126,7 @@ export function createLink(options: {
       kind: kinds.Auth,
       created_at: Math.floor(Date.now() / 1000),
       tags: [
-        ['relay', authUrl],
+        ['relay', options.authUrl()],
         ['challenge', text],
       ],
       content: '',
@@ -163,7 +163,8 @@ export function createLink(options: {
   function refused(id: string, msg: string): void {
     const request = requests.get(id)
     requests.delete(id)
-    request?.onClosed(msg)
+    // strfry begins what it says in CLOSED with "ERROR: ", also before a prefix.
+    request?.onClosed(msg.replace(/^ERROR: /, ''))
   }
 
   return {

@@ -91,8 +91,10 @@ test('a session that cannot be opened is refused in a 5611, for its OK was not o
   assert.match(cheap.accepted.content, /this stream costs 10 CREDIT per second, you offered 9/)
 })
 
-test('who pays gets receipt and grant, and watches at the companion', async context => {
+test('who pays gets receipt and grant, and watches at the companion, which SIGHUP loads anew meanwhile', async context => {
   const { viewer, companion, address } = context
+  companion.child.kill('SIGHUP')
+  await until(async () => companion.stderr().includes('"reloaded"'))
   context.session = await PaymentSession.open(viewer, companion.self, address, price)
   assert.is(tag(context.session.accepted, 'status'), 'accepted')
   const receipt = await context.session.pay(100n)

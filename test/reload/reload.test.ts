@@ -1,11 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Registry } from 'prom-client'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { z } from 'zod'
 import type { NostrEvent } from '../../events/index.ts'
+import { definePlugin } from '../../plugins/plugin.ts'
+import { loadConfig } from '../../relay/config/config.ts'
 import { loadCurve } from '../../relay/curve.ts'
+import { pluginHost } from '../../relay/host.ts'
+import { pluginSet } from '../../relay/plugin-set.ts'
+import { pluginTimes } from '../../relay/plugin-times.ts'
 import { createSigner } from '../../relay/signer.ts'
+import { slowCalls } from '../../relay/slow-calls.ts'
 import { person } from '../harness.ts'
-import { closeAll, open, refusing, relayWith, says, TWOFOLD, until, write } from './fixtures.ts'
+import {
+  closeAll,
+  keptLog,
+  open,
+  refusing,
+  relayWith,
+  says,
+  TWOFOLD,
+  until,
+  write,
+} from './fixtures.ts'
 
 type Relay = Awaited<ReturnType<Awaited<ReturnType<typeof relayWith>>['start']>>
 
@@ -212,6 +230,33 @@ test('an old plugin is closed when its job has ended; its sockets may come again
   await until('the old one is closed', () => told.includes('1 closed'))
   assert.ok(told.indexOf('1 ends') < told.indexOf('1 closed'))
   assert.not(told.includes('2 closed'))
+})
+
+test('work that never ends keeps its old plugin open so long and no longer, and the log names it', async () => {
+  const { lines, log } = keptLog()
+  const closed: string[] = []
+  const named = (name: string) =>
+    definePlugin({
+      name,
+      options: z.object({ at: z.number().optional() }),
+      setup: (_host, { at }) => ({ close: async () => void closed.push(`${name} ${at}`) }),
+    })
+  const given = [named('stuck'), named('later')]
+  const metrics = new Registry()
+  const slow = slowCalls({ metrics, log, clock: { now: Date.now }, slowMs: () => 0 })
+  const times = pluginTimes({ metrics, slow })
+  const setUp = pluginHost({ store: { forPlugin: () => ({}) }, signer: {} } as never)
+  const plugins = pluginSet({ setUp, log, times, given, leaveMs: 50, more: () => ({}) })
+  const set = (...set: string[]) => loadConfig({ set, env: {}, file: '/dev/null' })
+  await plugins.load(set('stuck.at=1', 'later.at=1'))
+  void plugins.holding(() => new Promise(() => undefined))
+  await plugins.reload(() => set('stuck.at=2', 'later.at=1'))
+  await plugins.reload(() => set('stuck.at=2', 'later.at=2'))
+  await until('both are closed', () => closed.length === 2)
+  assert.equal(closed, ['stuck 1', 'later 1'])
+  const [line, ...more] = lines.filter(({ level }) => level === 'warn')
+  assert.equal([line?.plugins, more], [['stuck'], []])
+  await plugins.close()
 })
 
 test('limits and read rules change for clients that are connected, and for their open subscriptions', async () => {

@@ -1,7 +1,7 @@
 /** The built relay in an operator's folder, as a process of its own: what SIGHUP reads anew. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
@@ -67,7 +67,11 @@ function operatorsFolder() {
     file('node_modules/quiet-relay/package.json'),
     '{"name":"quiet-relay","type":"module","exports":{".":{"types":"./lib/index.d.ts","import":"./lib/index.js"}}}',
   )
-  writeFileSync(file('node_modules/quiet-relay/lib/index.js'), refusing('quiet', 'be quiet', 3))
+  writeFileSync(file('node_modules/quiet-relay/lib/how.js'), "export const how = 'quiet'\n")
+  writeFileSync(
+    file('node_modules/quiet-relay/lib/index.js'),
+    `import { how } from './how.js'\n${refusing('quiet', 'HOW', 3).replace("'blocked: HOW'", "'blocked: be ' + how")}`,
+  )
   writeFileSync(file('child.cjs'), CHILD)
   chmodSync(file('child.cjs'), 0o755)
   const conf = (text: string) =>
@@ -102,6 +106,15 @@ test('plugins come and go, a package and a program among them, and what needs a 
   write(file('words.ts'), "export const sentence: string = 'second'\n")
   await becomes('its helper, by itself', /^blocked: second$/)
   assert.is(await answer(3), 'blocked: be quiet')
+  write(file('node_modules/quiet-relay/lib/how.js'), "export const how = 'still'\n")
+  await becomes('a package that was installed anew', /^blocked: be still$/, 3)
+  renameSync(file('node_modules/quiet-relay'), file('node_modules/.quiet-relay'))
+  await until('it is missed', () => relay.lines('nothing was reloaded').length > 0)
+  assert.is(await answer(3), 'blocked: be still')
+  write(file('node_modules/.quiet-relay/lib/how.js'), "export const how = 'silent'\n")
+  renameSync(file('node_modules/.quiet-relay'), file('node_modules/quiet-relay'))
+  await becomes('it is back', /^blocked: be silent$/, 3)
+  assert.is(relay.lines('nothing was reloaded').length, 1, 'it is said once')
 
   conf('plugins = ["exec:./child.cjs", "./door.ts"]\nchild { kinds = [1] }')
   relay.hangUp()
@@ -109,7 +122,7 @@ test('plugins come and go, a package and a program among them, and what needs a 
   assert.is(await answer(3), '', 'the package is gone')
   const pid = Number(/\d+/.exec(await answer(1, 'child'))?.[0])
   relay.hangUp()
-  await until('another reload', () => relay.lines('"reloaded"').length >= 4)
+  await until('another reload', () => relay.lines('"reloaded"').length >= 6)
   assert.is(await answer(1, 'child'), `blocked: by ${pid}`, 'as it was, it goes on')
   conf('plugins = ["exec:./child.cjs", "./door.ts"]\nchild { kinds = [7] }')
   relay.hangUp()
@@ -120,8 +133,8 @@ test('plugins come and go, a package and a program among them, and what needs a 
 
   conf('plugins = ["./door.ts"\n')
   relay.hangUp()
-  await until('the mistake is named', () => relay.lines('nothing was reloaded').length > 0)
-  assert.match(relay.lines('nothing was reloaded')[0] ?? '', /strfry\.conf, line \d/)
+  await until('the mistake is named', () => relay.lines('nothing was reloaded').length > 1)
+  assert.match(relay.lines('nothing was reloaded')[1] ?? '', /strfry\.conf, line \d/)
   assert.is(await answer(), 'blocked: second')
 
   conf('plugins = []\nrelay { port = 1, maxSubsPerConnection = 1 }\nlogLevel = "error"')
@@ -133,7 +146,7 @@ test('plugins come and go, a package and a program among them, and what needs a 
   const reloads = relay.lines('"reloaded"').length
   conf('plugins = ["quiet-relay"]')
   relay.hangUp()
-  await becomes('loaded again', /be quiet/, 3)
+  await becomes('loaded again', /be silent/, 3)
   assert.is(relay.lines('"reloaded"').length, reloads, 'the log says errors only')
 })
 

@@ -122,6 +122,7 @@ test('a relay that asks for AUTH only when it must is authenticated to', async (
   await withRelay(async (relay, start) => {
     const lazy = await lazyRelay(relay.url)
     const told: string[] = []
+    const log: string[] = []
     const plugin = definePlugin({
       name: 'opens',
       options: z.object({}),
@@ -138,7 +139,7 @@ test('a relay that asks for AUTH only when it must is authenticated to', async (
         },
       }),
     })
-    const { self } = await start([plugin], lazy.url)
+    const { self } = await start([plugin], lazy.url, log)
     const viewer = person()
     const client = await connect(relay.url)
     const open = viewer.sign({ kind: 5610, tags: [['p', self]] })
@@ -149,6 +150,7 @@ test('a relay that asks for AUTH only when it must is authenticated to', async (
       return grants.length === 1
     })
     assert.equal(told, [open.id])
+    assert.not(log.some(line => line.includes('the relay does not serve the reactions')))
     client.close()
     await lazy.close()
   })
@@ -263,7 +265,7 @@ test('two companions never work in one folder', async () => {
 })
 
 /**
- * In front of a relay, what strfry does: the challenge comes only with a refusal. `refuse` answers events in the
+ * In front of a relay, what strfry does: the challenge comes only with a refusal, and CLOSED says "ERROR: " first. `refuse` answers events in the
  * relay's place with its sentence, where it gives one.
  */
 async function lazyRelay(url: string, refuse: (event: { content: string }) => string = () => '') {
@@ -278,7 +280,7 @@ async function lazyRelay(url: string, refuse: (event: { content: string }) => st
     upstream.on('message', data => {
       const text = String(data)
       if (first && text.startsWith('["AUTH"')) first = false
-      else client.send(text)
+      else client.send(text.replace(/^(\["CLOSED","[^"]*",")/, '$1ERROR: '))
     })
     client.on('message', data => {
       const text = String(data)
