@@ -112,17 +112,27 @@ export function pluginHost(options: {
       }
     },
 
-    /** The plugin's policies alone, for a host that only decides. */
-    async decide(
-      plugin: Plugin,
-      loaded: LoadedConfig,
-      services: Services,
-    ): Promise<readonly Policy[]> {
+    /** Sets up the plugin's policies alone, for a host that only decides. */
+    async decide(plugin: Plugin, loaded: LoadedConfig, services: Services): Promise<LoadedPlugin> {
       const settings = optionsOf(plugin, loaded)
-      const host = hostFor(plugin.name, new Registry(), { services, provided: new Map() })
-      if (plugin.policies) return plugin.policies(host, settings)
-      const { handles = {}, policies = [] } = await plugin.setup(host, settings)
-      return [...keptFromReaders(handles), ...policies]
+      const metrics = new Registry()
+      const around: Around = { services, provided: new Map() }
+      const host = hostFor(plugin.name, metrics, around)
+      const hooks: Hooks = plugin.policies
+        ? { policies: await plugin.policies(host, settings) }
+        : await plugin.setup(host, settings)
+      const { handles = {}, policies = [], close } = hooks
+      return {
+        name: plugin.name,
+        reloads: plugin.policies !== undefined || (plugin.reloads ?? true),
+        hooks: { close },
+        policies: [...keptFromReaders(handles), ...policies],
+        metrics,
+        provided: around.provided,
+        meet(others) {
+          around.services = others
+        },
+      }
     },
   }
 }

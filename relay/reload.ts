@@ -5,6 +5,8 @@ import type { PluginSet } from './plugin-set.ts'
 
 /** How often the plugins' files are looked at. One that changed is read once it rests from one look to the next. */
 const LOOK_MS = 400
+/** No plugin has this name. */
+const CONF = ''
 
 /** Reloads when it is told to, and the plugins by themselves when their files change. */
 export function reloading(options: {
@@ -14,10 +16,13 @@ export function reloading(options: {
   /** What can only be chosen at the start, by key. */
   fixed: Readonly<Record<string, (loaded: LoadedConfig) => unknown>>
   log: Logger
-  onReload(loaded: LoadedConfig): void
+  /** Where nobody says that strfry.conf has changed: looked at as the plugins' files are. */
+  conf?: { files: readonly string[]; load(): LoadedConfig }
+  onReload?(loaded: LoadedConfig): void
 }) {
-  const { plugins, started, fixed, log } = options
+  const { plugins, started, fixed, log, conf } = options
   const seen = new Map<string, string>()
+  let confVersion = versionOf(conf?.files ?? [])
   let running = 0
 
   async function reload(loaded: () => LoadedConfig): Promise<boolean> {
@@ -41,22 +46,29 @@ export function reloading(options: {
       key => fixed[key]?.(now.loaded) !== fixed[key]?.(started),
     )
     if (keys.length > 0) log.warn({ keys }, 'what changed here needs a restart')
-    options.onReload(now.loaded)
+    options.onReload?.(now.loaded)
     return true
+  }
+
+  /** A file that is being written is left alone until it rests. */
+  function changes(name: string, files: readonly string[], version: string): boolean {
+    const now = versionOf(files)
+    const rests = seen.get(name) === now
+    seen.set(name, now)
+    return rests && now !== version
   }
 
   function look(): void {
     if (running > 0) return
     const { loaded } = plugins.current()
-    let changed = false
-    for (const [name, { files, version }] of plugins.imported) {
-      if (!loaded.config.plugins.includes(name)) continue
-      const now = versionOf(files)
-      // A file that is being written is left alone until it rests.
-      if (now !== version && seen.get(name) === now) changed = true
-      seen.set(name, now)
-    }
-    if (changed) void reload(() => plugins.current().loaded)
+    const changed = [...plugins.imported].filter(
+      ([name, { files, version }]) =>
+        loaded.config.plugins.includes(name) && changes(name, files, version),
+    )
+    if (conf && changes(CONF, conf.files, confVersion)) {
+      confVersion = versionOf(conf.files)
+      void reload(conf.load)
+    } else if (changed.length > 0) void reload(() => plugins.current().loaded)
   }
   const timer = setInterval(look, LOOK_MS)
 

@@ -3,14 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pino from 'pino'
 import { Registry } from 'prom-client'
-import { accept, type Host, type Policy } from '../plugins/plugin.ts'
+import { accept, type Host } from '../plugins/plugin.ts'
 import { CHILD_ENV, HELLO_PIPELINE, serveStdio } from '../plugins/strfry.ts'
-import { companionUrls } from './companion/options.ts'
-import { loadConfig } from './config/config.ts'
+import { companionOptions, companionUrls } from './companion/options.ts'
+import { type LoadedConfig, loadConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
 import { pluginHost } from './host.ts'
-import { judge } from './judge.ts'
-import { importPlugin } from './loader.ts'
+import { pluginSet } from './plugin-set.ts'
+import { pluginTimes } from './plugin-times.ts'
+import { reloading } from './reload.ts'
 import { loadSigner } from './signer.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
 import { telemetry } from './telemetry.ts'
@@ -19,7 +20,6 @@ import { telemetry } from './telemetry.ts'
  * Plugins under strfry's stdin and stdout: `stdio [NAME ...]`, by default all of `plugins` in strfry.conf. They
  * only decide; the reactions are the companion's. Started by the launchers `dist/plugins/<name>/strfry`.
  */
-const POLICY_DEADLINE_MS = 5000
 /** What is still being decided when strfry has closed our stdin. */
 const LAST_WORDS_MS = 1000
 
@@ -35,12 +35,19 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { config: { type: 'string' }, set: { type: 'string', multiple: true, default: [] } },
 })
-const loaded = loadConfig({ file: values.config, set: values.set, env: process.env })
+function load(): LoadedConfig {
+  const loaded = loadConfig({ file: values.config, set: values.set, env: process.env })
+  companionOptions(loaded)
+  if (positionals.length === 0) return loaded
+  return { ...loaded, config: { ...loaded.config, plugins: positionals } }
+}
+let loaded = load()
 const { config } = loaded
 const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }))
 
 // 2. A host that reads the companion's store and changes nothing.
 const clock = { now: Date.now }
+const metrics = new Registry()
 const reader = openSqliteReader({ dir: config.db, clock })
 const signer = loadSigner(config.db, process.env, loadCurve())
 const readOnly: Host['store'] = {
@@ -52,7 +59,7 @@ const host = pluginHost({
   signer,
   clock,
   log,
-  telemetry: telemetry({ log, metrics: new Registry() }),
+  telemetry: telemetry({ log, metrics }),
   dataDir: config.db,
   urls: () => companionUrls(loaded),
   admit: async () => ({ ok: false, msg: 'error: this process decides alone' }),
@@ -61,19 +68,32 @@ const host = pluginHost({
   broadcast: () => undefined,
 })
 
-// 3. The policies, in their order. Our own key's events come from the companion, and pass as they do in our relay.
-const policies: Policy[] = []
-const services = new Map()
-const names = positionals.length > 0 ? positionals : config.plugins
-for (const name of names)
-  policies.push(...(await host.decide(await importPlugin(name), loaded, services)))
-const verdicts = judge(policies, { deadlineMs: POLICY_DEADLINE_MS, log })
+// 3. The policies, in their order. strfry tells its plugin nothing of a change: files are looked at.
+const plugins = pluginSet({
+  setUp: { setup: host.decide },
+  log,
+  times: pluginTimes({ metrics, log, slowMs: () => loaded.config.slowPluginMs }),
+  more: () => ({}),
+})
+await plugins.load(loaded)
+reloading({
+  plugins,
+  started: loaded,
+  fixed: { db: now => now.config.db },
+  log,
+  conf: { files: loaded.file ? [loaded.file] : [], load },
+  onReload(now) {
+    loaded = now
+    log.level = now.config.logLevel
+  },
+})
 
 // 4. Answer until strfry closes our stdin.
 if (process.env[CHILD_ENV]) process.stdout.write(`${HELLO_PIPELINE}\n`)
 const served = serveStdio({
-  write: async (event, ctx) => (event.pubkey === signer.self ? accept : verdicts.write(event, ctx)),
-  read: verdicts.read,
+  // What our own key signed comes from the companion, and passes as it does in our relay.
+  write: (event, ctx) => (event.pubkey === signer.self ? accept : plugins.judge.write(event, ctx)),
+  read: plugins.judge.read,
   input: process.stdin,
   output: process.stdout,
   log,

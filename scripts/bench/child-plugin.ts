@@ -4,9 +4,11 @@
  * 1. Time per event of the same script: asked as strfry asks (one at a time, blocking; by a loop in Python), the same in a
  *    session of its own (as our runner starts programs, to kill them with all they started: on a busy machine Linux
  *    schedules sessions apart, which costs time), by our runner, and by our runner pipelined.
+ *    Where STRFRY_BIN names a strfry, also the CPU that the script costs in that relay and in ours.
  * 2. p99 of events that the program is not asked about, and of REQs, while it misbehaves; healthy and broken in turns.
  */
 import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +17,8 @@ import type { PolicyContext } from '../../plugins/plugin.ts'
 import { newRequest } from '../../plugins/strfry.ts'
 import { createRunner } from '../../relay/child-plugin/runner.ts'
 import { connect, person, spawnRelay } from '../../test/harness.ts'
+import { freePorts, spawnStrfry } from '../../test/strfry/harness.ts'
+import { cpuSeconds } from './process.ts'
 
 const EVENTS = Number(process.env.SLUICE_BENCH_EVENTS ?? 2000)
 const ROUNDS = 5
@@ -47,6 +51,26 @@ for (const file of ['echo.sh', 'words.py', 'words.js']) {
   const cells = [strfry, session, runner, pipelined].map(us => us.toFixed(0).padStart(10))
   const against = `${(runner / strfry).toFixed(2)}x, ${(runner / session).toFixed(2)}x`
   console.log(`  ${file.padEnd(9)}${cells.join(' ')}      ${against}`)
+}
+
+const bin = process.env.STRFRY_BIN
+if (bin) {
+  console.log(
+    `\nCPU that the script adds to an event, its own included, us (${EVENTS} events, best of ${ROUNDS})`,
+  )
+  console.log('  script      real strfry   our relay   ratio')
+  const inTurn = (command: string) =>
+    best(
+      () => inStrfry(bin, command),
+      () => inOurs(command),
+    )
+  const [strfryAlone = 0, oursAlone = 0] = await inTurn('')
+  for (const file of ['echo.sh', 'words.py', 'words.js']) {
+    const [strfry = 0, ours = 0] = await inTurn(fixture(file))
+    const [theirs, mine] = [strfry - strfryAlone, ours - oursAlone]
+    const cells = [theirs, mine].map(us => us.toFixed(0).padStart(12))
+    console.log(`  ${file.padEnd(9)}${cells.join(' ')}   ${(mine / theirs).toFixed(2)}x`)
+  }
 }
 
 console.log(`\nother traffic while a plugin program misbehaves, ms (best of 2, ${SECONDS} s each)`)
@@ -113,6 +137,48 @@ async function byRunner(command: string, pipeline: boolean): Promise<number> {
   await Promise.all(requests.slice(0, EVENTS).map(({ id, line }) => runner.ask(id, line)))
   const us = perEvent(began)
   await runner.close()
+  return us
+}
+
+/** CPU of a relay and all it started, by event of a client that waits for each OK, us. */
+async function cpuPerEvent(url: string, pid: number): Promise<number> {
+  const client = await connect(url)
+  const text = () => `${Math.random()}`
+  const fresh = Array.from({ length: EVENTS }, () => sign({ kind: 1, content: text() }))
+  // Compilers and caches are warm, and the program is started.
+  for (let i = 0; i < 300; i++) await client.publish(sign({ kind: 1, content: text() }))
+  const before = cpuOfTree(pid)
+  for (const event of fresh) await client.publish(event)
+  const us = ((cpuOfTree(pid) - before) * 1e6) / EVENTS
+  client.close()
+  return us
+}
+
+/** Linux: of a process and those that any of its threads started, seconds. */
+function cpuOfTree(pid: number): number {
+  const started = readdirSync(`/proc/${pid}/task`).flatMap(task =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+  )
+  return cpuSeconds(pid) + started.reduce((sum, child) => sum + cpuOfTree(Number(child)), 0)
+}
+
+async function inStrfry(bin: string, command: string): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
+  const [port = 0] = await freePorts(1)
+  const strfry = await spawnStrfry({ bin, dir, db: join(dir, 'db'), port, command })
+  const us = await cpuPerEvent(strfry.url, strfry.pid)
+  await strfry.stop()
+  await rm(dir, { recursive: true })
+  return us
+}
+
+async function inOurs(command: string): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
+  const set = [`db=${dir}`, 'logLevel=error', 'plugins=[]', `relay.writePolicy.plugin=${command}`]
+  const relay = await spawnRelay(set.flatMap(one => ['--set', one]))
+  const us = await cpuPerEvent(relay.url, relay.child.pid ?? 0)
+  await relay.stop()
+  await rm(dir, { recursive: true })
   return us
 }
 

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Event } from 'nostr-tools'
 import { privateKinds } from '../../events/index.ts'
-import { connect } from '../harness.ts'
+import { connect, person } from '../harness.ts'
 
 export interface Verdict {
   readonly action: 'accept' | 'reject' | 'shadowReject'
@@ -120,7 +120,12 @@ export function strfryPlugin(options: {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit').then(() => true)
     child.kill('SIGTERM')
-    if (await Promise.race([exited, sleep(20_000, false, { ref: false })])) return
+    if (await Promise.race([exited, sleep(20_000, false, { ref: false })])) {
+      // Its pipes are closed only now: what /bin/sh started may live until then.
+      child.stdin?.destroy()
+      child.stdout?.destroy()
+      return
+    }
     child.kill('SIGKILL')
     throw new Error('strfry would wait for ever: the plugin does not exit on SIGTERM')
   }
@@ -186,13 +191,23 @@ relay {
   })
   const exited = once(child, 'exit')
   const client = await retry(() => connect(url))
+  // strfry starts its plugin with the first event that comes, and from its sources that takes a while.
+  const first = person().sign({ kind: 0 })
+  client.send(['EVENT', first])
+  await client.next(([verb, id]) => verb === 'OK' && id === first.id, 60_000)
   client.close()
   const kill = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await exited
     return child.exitCode
   }
-  return { url, stderr: () => stderr, kill, stop: async () => void (await kill('SIGTERM')) }
+  return {
+    url,
+    pid: child.pid ?? 0,
+    stderr: () => stderr,
+    kill,
+    stop: async () => void (await kill('SIGTERM')),
+  }
 }
 
 async function retry<T>(attempt: () => Promise<T>): Promise<T> {

@@ -5,12 +5,14 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Event } from 'nostr-tools'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { childPlugin } from '../../relay/child-plugin/index.ts'
 import { connect, type Person, person, startRelay, type TestRelay } from '../harness.ts'
+import { refusing, until, write } from '../reload/fixtures.ts'
 import { freePorts, sourceLauncher, spawnStrfry, strfryPlugin, type Verdict } from './harness.ts'
 
 const ownPlugin = fileURLToPath(new URL('fixtures/no-words.ts', import.meta.url))
@@ -181,6 +183,35 @@ test('it goes at once on SIGTERM and at the end of its input, and a touched laun
   child.stdin.end('no request\n')
   const [code] = await once(child, 'exit')
   assert.is(code, 0)
+})
+
+test('a changed strfry.conf or plugin file is met without a restart; a mistake in it leaves what was', async ({
+  dir,
+}) => {
+  const [conf, file] = [join(dir, 'own.conf'), join(dir, 'door.ts')]
+  const written = (words: string) =>
+    write(conf, `db = "${join(dir, 'db')}"\nplugins = ["${ownPlugin}", "${file}"]\n${words}`)
+  write(file, refusing('door', 'first', 7))
+  written('noWords { words = ["one"] }')
+  const plugin = strfryPlugin({ command: sourceLauncher(dir), env: { STRFRY_CONFIG: conf } })
+  const { sign } = person()
+  const says = async (content: string, kind = 1) => (await plugin.ask(sign({ kind, content }))).msg
+  assert.match(await says('one'), /nobody wants to read of one/)
+  const pid = plugin.pid()
+  written('noWords { words = ["two"] }')
+  await until('the block is met', async () => (await says('one')) === '')
+  assert.match(await says('two'), /nobody wants to read of two/)
+  assert.is(await says('x', 7), 'blocked: first')
+  write(file, refusing('door', 'second', 7))
+  await until('the file is met', async () => (await says('x', 7)) === 'blocked: second')
+  written('noWords { words = 3 }')
+  await sleep(1000)
+  assert.match(await says('two'), /nobody wants to read of two/)
+  written('noWords { words = ["three"] }')
+  await until('it is whole again', async () => (await says('three')) !== '')
+  assert.is(plugin.pid(), pid)
+  assert.equal(plugin.log, [])
+  await plugin.close()
 })
 
 test("what the relay's own key signed passes: it comes from the companion", async ({
