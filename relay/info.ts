@@ -3,12 +3,16 @@ import type { Config } from './config/config.ts'
 /** The NIPs that this relay speaks. */
 const NIPS = [1, 9, 11, 13, 40, 42, 44, 45, 50, 53, 59, 62, 67, 70, 77]
 
-/** The NIP-11 document; `extra` is what each plugin adds, to `limitation` and `supported_nips` as well. Source: NIP-11. */
+/**
+ * The NIP-11 document; `extra` is what each plugin adds, to `limitation` and `supported_nips` as well. `nips` are those
+ * of the relay where that is not ours. Source: NIP-11.
+ */
 export function relayInfo(
   config: Config,
   self: string,
   version: string,
   extra: readonly Readonly<Record<string, unknown>>[],
+  nips = NIPS,
 ): object {
   const { relay, events } = config
   const { info } = relay
@@ -44,13 +48,14 @@ export function relayInfo(
       created_at_upper_limit: events.rejectEventsNewerThanSeconds,
       ...Object.assign({}, ...extra.map(({ limitation }) => limitation)),
     },
-    supported_nips: info.nips.trim() === '' ? nipsWith(relay, extra) : JSON.parse(info.nips),
+    supported_nips: info.nips.trim() === '' ? nipsWith(relay, extra, nips) : JSON.parse(info.nips),
   }
 }
 
 function nipsWith(
   { auth, negentropy, maxFilterLimitCount }: Config['relay'],
   extra: readonly Readonly<Record<string, unknown>>[],
+  nips: readonly number[],
 ): number[] {
   const off = [
     ...(auth.enabled ? [] : [42]),
@@ -60,5 +65,5 @@ function nipsWith(
   const more = extra.flatMap(({ supported_nips }) =>
     Array.isArray(supported_nips) ? (supported_nips as number[]) : [],
   )
-  return [...new Set([...NIPS, ...more])].filter(nip => !off.includes(nip)).sort((a, b) => a - b)
+  return [...new Set([...nips, ...more])].filter(nip => !off.includes(nip)).sort((a, b) => a - b)
 }

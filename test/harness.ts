@@ -171,7 +171,7 @@ export async function connect(url: string, headers: Record<string, string> = {})
     /** Sends an event and gives its OK: [accepted, message]. */
     async publish(event: Event): Promise<[boolean, string]> {
       send(['EVENT', event])
-      const [, , ok, msg] = await next(m => m[0] === 'OK' && m[1] === event.id)
+      const [, , ok, msg] = await next(m => m[0] === 'OK' && m[1] === event.id, 30_000)
       return [ok as boolean, msg as string]
     },
     /** The stored events of a REQ, until EOSE; the subscription stays open. Throws the CLOSED sentence. */
@@ -193,7 +193,7 @@ export async function connect(url: string, headers: Record<string, string> = {})
       ]
       const event = who.sign({ kind: 22242, tags })
       send(['AUTH', event])
-      const [, , ok, msg] = await next(m => m[0] === 'OK' && m[1] === event.id)
+      const [, , ok, msg] = await next(m => m[0] === 'OK' && m[1] === event.id, 30_000)
       return [ok as boolean, msg as string]
     },
     close(): void {

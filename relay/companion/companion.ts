@@ -34,6 +34,8 @@ import { createOutbox } from './outbox.ts'
 
 const POLICY_DEADLINE_MS = 5000
 const EXPIRY_SWEEP_MS = 60_000
+/** What strfry speaks, and the streams that we add. */
+const NIPS = [1, 2, 4, 9, 11, 28, 40, 42, 45, 53, 59, 70, 77]
 
 export interface RunningCompanion {
   /** Where it serves playback, pages and API. */
@@ -135,7 +137,7 @@ export async function startCompanion(options: {
         self: signer.self,
         read: (filters, ip) => read(filters, ip),
         webDir: packageFile('dist/web'),
-        info: () => relayInfo(config, signer.self, version, info()),
+        info: () => relayInfo(config, signer.self, version, info(), NIPS),
         ready: () => link?.open ?? false,
         metrics: () => {
           const registries = loadedPlugins.map(plugin => plugin.metrics)

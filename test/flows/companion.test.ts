@@ -241,6 +241,15 @@ test('at the relay there is one companion announcement, one answer to each open,
   assert.is((await get(`${companion.http}/healthz`)).status, 200)
 })
 
+test('its NIP-11 says who is paid, and of NIPs what strfry speaks', async ({ companion }) => {
+  const headers = { accept: 'application/nostr+json' }
+  const answer = await fetch(companion.http, { headers })
+  const info = (await answer.json()) as { self: string; supported_nips: number[] }
+  assert.is(info.self, companion.self)
+  assert.ok(info.supported_nips.includes(77))
+  assert.not(info.supported_nips.includes(50), 'strfry has no search')
+})
+
 async function until(holds: () => Promise<boolean>, ms = 30_000): Promise<void> {
   const late = performance.now() + ms
   while (!(await holds())) {
