@@ -13,6 +13,7 @@ import { pluginSet } from './plugin-set.ts'
 import { pluginTimes } from './plugin-times.ts'
 import { reloading } from './reload.ts'
 import { loadSigner } from './signer.ts'
+import { slowCalls } from './slow-calls.ts'
 import { openSqliteReader } from './store/sqlite/reader.ts'
 import { telemetry } from './telemetry.ts'
 
@@ -69,10 +70,11 @@ const host = pluginHost({
 })
 
 // 3. The policies, in their order. strfry tells its plugin nothing of a change: files are looked at.
+const slow = slowCalls({ metrics, log, clock, slowMs: () => loaded.config.slowPluginMs })
 const plugins = pluginSet({
   setUp: { setup: host.decide },
   log,
-  times: pluginTimes({ metrics, log, slowMs: () => loaded.config.slowPluginMs }),
+  times: pluginTimes({ metrics, slow }),
   more: () => ({}),
 })
 await plugins.load(loaded)
