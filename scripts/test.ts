@@ -15,7 +15,8 @@ if (suites.length === 0) {
   console.error(`no test file has "${values.only}" in its name`)
   process.exit(1)
 }
-const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()))
+// Much of a test is waiting for media and clocks: two cores carry three of them.
+const jobs = Number(values.jobs ?? Math.min(3, availableParallelism() + 1))
 
 // What boots media, browsers or floods never has another of its kind beside it, only what is light.
 const isHeavy = (file: string) =>

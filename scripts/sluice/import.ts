@@ -31,7 +31,7 @@ export async function importEvents(args: string[], env: NodeJS.ProcessEnv): Prom
   })
   if (positionals.length > 1) throw new Error('import reads one file; join several with cat')
   const input = await openInput(positionals[0] ?? '-')
-  const { store, config } = openDatabase(values, env, { make: true })
+  const { store, config } = await opened(input, () => openDatabase(values, env, { make: true }))
   const bar = progress('import')
   if (values['no-verify']) bar.note('import: ids and signatures are not verified')
 
@@ -111,6 +111,16 @@ const NOBODY = {
 } as const
 
 /** A file, or stdin for `-`; `share` says how much of it was read, where its length is known. */
+/** What `open` gives; where it throws, nobody will read the input, and it is closed. */
+async function opened<T>(input: { close(): Promise<void> }, open: () => T): Promise<T> {
+  try {
+    return open()
+  } catch (error) {
+    await input.close()
+    throw error
+  }
+}
+
 async function openInput(name: string) {
   let file: FileHandle | undefined
   let bytes = 0

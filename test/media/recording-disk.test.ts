@@ -1,6 +1,6 @@
 /** Recordings on a disk that fills up: nothing that was recorded is lost, and it can be watched once there is room. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -52,6 +52,15 @@ async function broadcast({ backend, events, until }: Awaited<ReturnType<typeof s
   await until('idle', before)
 }
 
+/** Seconds that the indexes of all recordings name: what is on disk. */
+function secondsOnDisk(): number {
+  const files = readdirSync(settings.recordDir, { recursive: true, encoding: 'utf8' })
+  const lines = files
+    .filter(name => name.endsWith('index.jsonl'))
+    .flatMap(name => readFileSync(join(settings.recordDir, name), 'utf8').split('\n'))
+  return lines.reduce((sum, line) => sum + Number(/"seconds":([\d.]+)/.exec(line)?.[1] ?? 0), 0)
+}
+
 const run = mounted() ? test : test.skip
 run(
   'a recording that a full disk keeps from being finished is finished once there is room',
@@ -59,6 +68,8 @@ run(
     const relay = await start(settings)
     const { backend, events, logged, until } = relay
     await broadcast(relay)
+    // It is written beside the broadcast: only what is on disk can be said to stay.
+    for (let i = 0; i < 400 && secondsOnDisk() < 2.9; i++) await sleep(20)
     fill()
     const refused = await backend.end('a').then(
       () => 'ended',
@@ -86,6 +97,7 @@ run(
 run(
   'a relay that finds its disk full at the start starts, and finishes the recording at another',
   async () => {
+    rmSync(ballast, { force: true })
     const first = await start(settings)
     await broadcast(first)
     await first.backend.close()
