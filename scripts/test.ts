@@ -18,13 +18,14 @@ if (suites.length === 0) {
 // Much of a test is waiting for media and clocks: two cores carry three of them.
 const jobs = Number(values.jobs ?? Math.min(3, availableParallelism() + 1))
 
-// What boots media, browsers or floods never has another of its kind beside it, only what is light.
+// What boots media, browsers or floods has only what is light beside it, until no more of that is left: then two at a time.
 const isHeavy = (file: string) =>
   /^test\/(browser|faults|flows|media)\/|^test\/livepeer\/(story|stall)/.test(file)
 const heavy = suites.filter(isHeavy)
 const light = suites.filter(file => !isHeavy(file))
 const results: FileResult[] = []
-await Promise.all([work(heavy, light), ...Array.from({ length: jobs - 1 }, () => work(light))])
+const others = Array.from({ length: jobs - 1 }, (_, i) => (i === 0 ? [light, heavy] : [light]))
+await Promise.all([[heavy, light], ...others].map(queues => work(...queues)))
 
 // What fails beside others is run again, alone: a failure that stays is the code's, the other is named below.
 const unsteady: string[] = []
