@@ -6,7 +6,7 @@ export type Encoder = (value: unknown) => unknown
 export const misfit = Symbol('misfit')
 
 /**
- * Encodes values of plain shapes (texts, numbers, booleans, enums, objects and arrays of them, `optional`, and the shapes that
+ * Encodes values of plain shapes (texts, numbers, booleans, enums, objects and arrays of them, `min` of arrays, `optional`, and the shapes that
  * `known` has an encoder for) as zod does, at a third of the cost: zod compiles its way from a document to a value, not the way
  * back. Undefined for a shape that holds anything else.
  */
@@ -17,7 +17,8 @@ export function plainEncoder(
   const own = known.get(shape)
   if (own) return own
   const { def } = (shape as z.core.$ZodTypes)._zod
-  if (def.checks && def.checks.length > 0) return undefined
+  const least = def.type === 'array' ? leastOf(def.checks) : undefined
+  if (def.checks && def.checks.length > 0 && least === undefined) return undefined
   switch (def.type) {
     case 'string':
       return 'format' in def ? undefined : only(value => typeof value === 'string')
@@ -30,7 +31,7 @@ export function plainEncoder(
       return only(value => values.has(value))
     }
     case 'array':
-      return arrayOf(plainEncoder(def.element, known))
+      return arrayOf(plainEncoder(def.element, known), least)
     case 'object':
       return def.catchall ? undefined : objectOf(def.shape, known)
     default:
@@ -43,10 +44,17 @@ const only =
   value =>
     fits(value) ? value : misfit
 
-const arrayOf = (element: Encoder | undefined): Encoder | undefined =>
+/** The length that `min(n)` asks for, where nothing else is asked. */
+function leastOf(checks: readonly z.core.$ZodCheck<never>[] = []): number | undefined {
+  const [only, ...more] = checks
+  const def = only?._zod.def as z.core.$ZodCheckMinLengthDef | undefined
+  return def?.check === 'min_length' && more.length === 0 ? def.minimum : undefined
+}
+
+const arrayOf = (element: Encoder | undefined, least = 0): Encoder | undefined =>
   element &&
   (value => {
-    if (!Array.isArray(value)) return misfit
+    if (!Array.isArray(value) || value.length < least) return misfit
     const encoded = value.map(element)
     return encoded.includes(misfit) ? misfit : encoded
   })

@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { Registry } from 'prom-client'
 import type { Logger, RelayHttp } from '../plugins/plugin.ts'
+import type { LoadedPlugin } from './host.ts'
 import { pages } from './pages.ts'
 import type { PublicEvents } from './public-events.ts'
 import { streamCard } from './stream-card.ts'
@@ -41,11 +43,11 @@ export function createHttp(options: {
   read: PublicEvents
   info(): object
   ready(): boolean
-  metrics(): Promise<string>
-  contentType: string
+  /** The relay's own; the plugins' stand beside it. */
+  metrics: Registry
   ipOf(request: IncomingMessage): string
   log: Logger
-  routes: readonly ((app: RelayHttp) => void)[]
+  plugins: readonly Pick<LoadedPlugin, 'hooks' | 'metrics'>[]
 }): RelayHttp {
   const app: RelayHttp = new Hono<{ Variables: { ip: string } }>()
 
@@ -76,10 +78,12 @@ export function createHttp(options: {
   app.get('/readyz', c =>
     options.ready() ? c.json({ ok: true }) : c.json({ error: 'the relay is draining' }, 503),
   )
-  app.get('/metrics', async c =>
-    c.body(await options.metrics(), 200, { 'Content-Type': options.contentType }),
-  )
-  for (const routes of options.routes) routes(app)
+  const { metrics, plugins } = options
+  app.get('/metrics', async c => {
+    const all = Registry.merge([metrics, ...plugins.map(plugin => plugin.metrics)])
+    return c.body(await all.metrics(), 200, { 'Content-Type': metrics.contentType })
+  })
+  for (const { hooks } of plugins) hooks.routes?.(app)
 
   // NIP-11 wants CORS on its document, and answers on any path that is asked for it.
   app.options('/', c => c.body(null, 204, corsForInfo))

@@ -1,12 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Clock, Logger, Plugin } from '../plugins/plugin.ts'
 import { admitter } from './admit.ts'
 import { writePolicyPlugins } from './child-plugin/write-policy.ts'
-import { clientAddress } from './client-address.ts'
 import { clientPace } from './client-pace.ts'
 import { type Config, kindList, type LoadedConfig } from './config/config.ts'
 import { loadCurve } from './curve.ts'
@@ -14,7 +12,7 @@ import { pluginHost } from './host.ts'
 import { createHttp, httpServer } from './http.ts'
 import { relayInfo } from './info.ts'
 import { runJobs } from './jobs.ts'
-import { latest } from './latest.ts'
+import { liveConfig } from './live-config.ts'
 import { queueMetrics, relayMetrics } from './metrics.ts'
 import { ownPolicies } from './own-policies.ts'
 import { pluginSet } from './plugin-set.ts'
@@ -98,11 +96,7 @@ export async function startRelay(options: {
   let relay: Relay | undefined
   let ready = false
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const address = latest(
-    () => live.relay,
-    relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
-  )
-  const ipOf = (request: IncomingMessage) => address()(request)
+  const { live, ipOf } = liveConfig(() => plugins.current().loaded)
   const slow = slowCalls({ metrics, log, clock, slowMs: () => live.slowPluginMs })
   const times = pluginTimes({ metrics, slow })
   const plugins = pluginSet({
@@ -133,26 +127,13 @@ export async function startRelay(options: {
         read: (filters, ip) => read(filters, ip),
         info: () => relayInfo(config, signer.self, version, info()),
         ready: () => ready,
-        metrics: () => {
-          const registries = loadedPlugins.map(plugin => plugin.metrics)
-          return Registry.merge([metrics, ...registries]).metrics()
-        },
-        contentType: metrics.contentType,
+        metrics,
         ipOf,
         log,
-        routes: loadedPlugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+        plugins: loadedPlugins,
       }),
     }),
   })
-  /** What is configured now, for those who look when they need it. */
-  const live: Pick<Config, 'relay' | 'slowPluginMs'> = {
-    get relay() {
-      return plugins.current().loaded.config.relay
-    },
-    get slowPluginMs() {
-      return plugins.current().loaded.config.slowPluginMs
-    },
-  }
   const counts = relayMetrics(metrics)
   const verify = signatureVerifier(curve, counts.verified)
   const admit = admitter({ judge: plugins.judge, verify })

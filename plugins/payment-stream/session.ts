@@ -24,7 +24,7 @@ const shape = z.object({
   /** Unix ms. */
   openedAt: z.number(),
   /** Prices and the time billed at each, oldest first; frozen, whatever the host announces later. */
-  epochs: z.array(z.object({ rate, activeMs: z.number() })),
+  epochs: z.array(z.object({ rate, activeMs: z.number() })).min(1),
   /** Who gets which part; frozen at the opening. */
   shares: z.array(z.object({ account: z.string(), bp: z.number() })),
   /** Served beyond what is paid, ms; due all the same. */

@@ -1,12 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
 import { resolve } from 'node:path'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { NostrEvent } from '../../events/index.ts'
 import type { Clock, Hooks, Logger, Plugin } from '../../plugins/plugin.ts'
 import { admitter } from '../admit.ts'
-import { clientAddress } from '../client-address.ts'
-import type { Config, LoadedConfig } from '../config/config.ts'
+import type { LoadedConfig } from '../config/config.ts'
 import { loadCurve } from '../curve.ts'
 import { pluginHost } from '../host.ts'
 import { createHttp, httpServer } from '../http.ts'
@@ -14,6 +12,7 @@ import { relayInfo } from '../info.ts'
 import { runJobs } from '../jobs.ts'
 import { judge } from '../judge.ts'
 import { latest } from '../latest.ts'
+import { liveConfig } from '../live-config.ts'
 import { ownPolicies } from '../own-policies.ts'
 import { pluginSet } from '../plugin-set.ts'
 import { pluginSockets } from '../plugin-sockets.ts'
@@ -102,11 +101,7 @@ export async function startCompanion(options: {
     metrics,
   })
   const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))
-  const address = latest(
-    () => live.relay,
-    relay => clientAddress({ header: relay.realIpHeader, hops: relay.realIpHops }),
-  )
-  const ipOf = (request: IncomingMessage) => address()(request)
+  const { live, ipOf } = liveConfig(() => plugins.current().loaded)
   const slow = slowCalls({ metrics, log, clock, slowMs: () => live.slowPluginMs })
   const times = pluginTimes({ metrics, slow })
   const plugins = pluginSet({
@@ -139,26 +134,13 @@ export async function startCompanion(options: {
         webDir: packageFile('dist/web'),
         info: () => relayInfo(config, signer.self, version, info(), NIPS),
         ready: () => link?.open ?? false,
-        metrics: () => {
-          const registries = loadedPlugins.map(plugin => plugin.metrics)
-          return Registry.merge([metrics, ...registries]).metrics()
-        },
-        contentType: metrics.contentType,
+        metrics,
         ipOf,
         log,
-        routes: loadedPlugins.flatMap(({ hooks: { routes } }) => (routes ? [routes] : [])),
+        plugins: loadedPlugins,
       }),
     }),
   })
-  /** What is configured now, for those who look when they need it. */
-  const live: Pick<Config, 'relay' | 'slowPluginMs'> = {
-    get relay() {
-      return plugins.current().loaded.config.relay
-    },
-    get slowPluginMs() {
-      return plugins.current().loaded.config.slowPluginMs
-    },
-  }
   const verify = signatureVerifier(curve)
   const admit = admitter({ judge: plugins.judge, verify })
   const read = publicEvents({ judge: plugins.judge, store, clock })

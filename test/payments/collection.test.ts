@@ -13,6 +13,7 @@ const shape = z.object({
   most: amount.optional(),
   state: z.enum(['open', 'settled']),
   parts: z.array(z.object({ who: z.string(), got: amount })),
+  rates: z.array(z.number()).min(1),
   end: z.object({ at: z.number(), refunded: amount }).optional(),
 })
 type Value = z.output<typeof shape>
@@ -30,11 +31,12 @@ const value: fc.Arbitrary<Value> = fc.record(
     most: fc.bigInt(),
     state: fc.constantFrom('open', 'settled'),
     parts: fc.array(plainRecord({ who: fc.string(), got: fc.bigInt() }), { maxLength: 3 }),
+    rates: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
     end: plainRecord({ at: fc.nat(), refunded: fc.bigInt() }),
   },
-  { requiredKeys: ['text', 'count', 'paid', 'state', 'parts'], noNullPrototype: true },
+  { requiredKeys: ['text', 'count', 'paid', 'state', 'parts', 'rates'], noNullPrototype: true },
 )
-const whole: Value = { text: '', count: 1, paid: 5n, state: 'open', parts: [] }
+const whole: Value = { text: '', count: 1, paid: 5n, state: 'open', parts: [], rates: [1] }
 
 const test = suite<ReturnType<typeof openStore>>('collection')
 test.before(context => {
@@ -68,6 +70,7 @@ const misfits: [name: string, wrong: Record<string, unknown>][] = [
   ['no number', { count: Number.NaN }],
   ['a state of no name', { state: 'paused' }],
   ['no array', { parts: {} }],
+  ['fewer elements than its least', { rates: [] }],
   ['an element that does not fit', { parts: [{ who: 'a' }] }],
   ['null for an object', { end: null }],
 ]
